@@ -9,12 +9,13 @@
 # make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc
 # make docs   the component reference, then the site by mkdocs and by zensical in build/, its links and its pages in Chromium
 # make gallery  a picture of every recipe for the docs, by running them all: hours the first time, seconds each from the cache
+# make wheels  all distributions built, checked, tried in a fresh environment, summed and, with KEY=, signed; in dist/
 # make clean  removes the virtual environment and what tools left behind; runs/ stays
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-DISTS   = specs kernel $(sort $(wildcard plugins/*))
+DISTS   = specs kernel recipes $(sort $(wildcard plugins/*))
 # Plugins whose packages are large; `make test` installs them, `make demo` does not.
 HEAVY   = $(filter $(addprefix plugins/,grad-cam ray timm torchvision transformers zennit),$(DISTS))
 LIGHT   = $(filter-out $(HEAVY),$(DISTS))
@@ -24,11 +25,11 @@ FACE_API = @vladmandic/face-api@1.7.15
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs gallery clean
+.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs gallery wheels clean
 .DEFAULT_GOAL = demo
 
 demo: install
-	$(BIN)/sidelight run recipes/quickstart.yaml
+	$(BIN)/sidelight run quickstart
 
 install: $(VENV)/installed
 
@@ -97,7 +98,7 @@ lint: tools types
 	else echo "NOT RUN: the type checks of the front ends in $(FRONTS) (npm is not installed)"; fi
 
 types: tools
-	$(BIN)/mypy -p sidelight $(addprefix -p ,$(subst -,_,$(addprefix sidelight_,$(notdir $(filter-out kernel,$(DISTS))))))
+	$(BIN)/mypy -p sidelight $(addprefix -p ,$(subst -,_,$(addprefix sidelight_,$(notdir $(filter-out kernel recipes,$(DISTS))))))
 
 # The browser tests drive Debian's Chromium; where it cannot be installed they are named as not run.
 browser:
@@ -113,6 +114,15 @@ docs: tools browser
 
 gallery: tools browser weights
 	$(BIN)/python tools/gallery.py
+
+# What builds and checks has an environment of its own. PYTHONS are those that the wheels are tried on: "python3.11 python3.13".
+wheels: $(VENV)/release/ready
+	$(VENV)/release/bin/python tools/wheels.py $(if $(KEY),--key $(KEY)) $(addprefix --python ,$(PYTHONS)) $(WHEELS)
+
+$(VENV)/release/ready: $(VENV)/python requirements-release.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --requirement requirements-release.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis $(addsuffix /node_modules,$(FRONTS))

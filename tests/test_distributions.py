@@ -53,7 +53,7 @@ def test_all_distributions_are_seen():
 def test_every_import_is_declared():
     undeclared = {}
     for folder in DISTRIBUTIONS:
-        own = next((folder / "src").iterdir()).name
+        own = PROJECTS[folder]["name"].replace("-", "_")
         names = imported(folder) - modules(requirements(folder)) - {own} - set(sys.stdlib_module_names)
         undeclared[folder.name] = sorted(names)
     assert not {name: missing for name, missing in undeclared.items() if missing}

@@ -28,7 +28,7 @@ def test_a_distribution_has_licence_hook_and_dynamic_fields(folder):
     lacking = [path.name for path in TOOL["lacking"](folder)]
     assert not lacking, f"run `python tools/publishing.py`, which writes {lacking} of {folder.name}"
     assert project(folder)["license"] == "Apache-2.0"
-    assert list(folder.glob("src/*/py.typed")), f"{folder.name} has no py.typed"
+    assert list(folder.glob("**/py.typed")), f"{folder.name} has no py.typed"
 
 
 @pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=NAMES)
@@ -91,3 +91,23 @@ def test_the_wheel_says_who_made_it_and_under_which_licence(tmp_path):
     assert len(facts.get_all("Project-URL")) == 5
     assert "Typing :: Typed" in facts.get_all("Classifier")
     assert "captum" in facts["Keywords"]
+
+
+def test_extras_name_what_there_is():
+    names = {project(folder)["name"] for folder in DISTRIBUTIONS}
+    extras = project(ROOT / "kernel")["optional-dependencies"]
+    told = {extra: {text.partition(">=")[0] for text in texts} for extra, texts in extras.items()}
+    assert told["all"] == names - {"sidelight"}
+    assert told["heatmaps"] < names
+    assert told["generative"] < names
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=NAMES)
+def test_siblings_are_required_by_a_compatible_range(folder):
+    facts = project(folder)
+    texts = [
+        *facts["dependencies"],
+        *(text for extra in facts.get("optional-dependencies", {}).values() for text in extra),
+    ]
+    own = [text for text in texts if text.startswith("sidelight")]
+    assert not [text for text in own if not re.fullmatch(r"[\w-]+(\[\w+\])?>=0\.1,<0\.2", text)]

@@ -1,6 +1,6 @@
 """Metadata that all distributions share, and the files that every one of them holds.
 
-    python tools/publishing.py        gives a new distribution its licence, its build hook and its dynamic fields
+    python tools/publishing.py        gives a new distribution licence, hook and fields; announces new recipes
 
 The facts stand in `publishing.toml`. `hatch_build.py` of each distribution calls `shared_metadata` when it is built.
 """
@@ -39,6 +39,9 @@ BUILD = {
     "[tool.hatch.metadata.hooks.custom]": "",
     "[tool.hatch.build.targets.sdist]": 'exclude = ["/tests"]\n',
 }
+_RECIPES = re.compile(r'(\[project\.entry-points\."sidelight\.v1\.recipe"\]\n)(?:[\w-]+ = ".*"\n)*')
+_ALL = re.compile(r"(?m)^all = \[[^\]]*\]")
+SIBLINGS = "0.1,<0.2"  # range in which distributions of this release fit one another
 _LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 
 
@@ -77,6 +80,12 @@ def _absolute_links(text: str, folder: str, facts: dict[str, Any], known: dict[s
     return _LINK.sub(absolute, text)
 
 
+def _siblings(folder: Path) -> list[str]:
+    """Names of all distributions but that in this folder, in order."""
+    others = [other for other in distributions() if other != folder]
+    return sorted(tomllib.loads((other / "pyproject.toml").read_text())["project"]["name"] for other in others)
+
+
 def is_reserved() -> bool:
     """True while the repository is a placeholder, so that nothing may be uploaded."""
     repository = tomllib.loads((ROOT / "tools" / "publishing.toml").read_text(encoding="utf-8"))["repository"]
@@ -92,6 +101,10 @@ def lacking(folder: Path) -> dict[Path, str]:
     for table, body in BUILD.items():
         if table not in text:
             text = f"{text.rstrip()}\n\n{table}\n{body}"
+    if recipes := sorted(path.stem for path in folder.glob("*.yaml")):
+        names = "".join(f'{name} = "sidelight_recipes"\n' for name in recipes)
+        text = _RECIPES.sub(lambda match: match[1] + names, text)
+    text = _ALL.sub("all = [\n" + "".join(f'    "{name}>={SIBLINGS}",\n' for name in _siblings(folder)) + "]", text)
     licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
     wanted = {folder / "LICENSE": licence, folder / "hatch_build.py": HOOK, project: text}
     return {

@@ -22,23 +22,23 @@ Sidelight explains what an image classifier looks at.
 It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
 once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
 
-Try first, with images and a model of your own, or in a clone of Sidelight:
+Try first, with images and a model of your own, or with what comes along:
   sidelight explain photos/*.jpg --model model.pt2
-  sidelight run recipes/quickstart.yaml
+  sidelight run quickstart
 
 Commands:
   explain    explain what a model sees in some images
                $ sidelight explain photos/*.jpg --model timm:resnet18 --with grad-cam
   run        run a recipe; results and a page land in a folder
-               $ sidelight run recipes/quickstart.yaml --set explain.count=4
+               $ sidelight run quickstart --set explain.count=4
   results    print what a run measured, or write it for other programs
                $ sidelight results runs/quickstart --answers --to answers.csv
   serve      open a finished run as a live page on this machine
                $ sidelight serve runs/quickstart
   explore    run a recipe and open it as a live page
-               $ sidelight explore recipes/interactivity.yaml
+               $ sidelight explore interactivity
   check      find every mistake in a recipe without loading a model
-               $ sidelight check recipes/quickstart.yaml
+               $ sidelight check quickstart
   plugins    list what is installed and whether it works
                $ sidelight plugins --role explainer
   cache      show what is kept of earlier runs, or clear it
@@ -54,7 +54,7 @@ Commands of sidelight-govern: doctor, lock
 
 Commands of sidelight-report: user-study
 
-Commands of sidelight-start: init
+Commands of sidelight-start: init, recipes
 
 Options:
   -h, --help   this page; `sidelight COMMAND --help` explains a command

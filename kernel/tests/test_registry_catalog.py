@@ -128,8 +128,13 @@ UNKNOWN = {
         "Style_X/attfind",
         "attribute_finder",
         'unknown: no attribute finder "Style_X/attfind" is installed\n'
-        'no plugin "style-x" is installed; one of Sidelight\'s own comes with `pip install sidelight-style-x`, '
-        "any other with the distribution style-x",
+        'no plugin "style-x" is installed; it is none of Sidelight\'s own',
+    ),
+    "plugin of ours that is not installed": (
+        "captum/attfind",
+        "attribute_finder",
+        'unknown: no attribute finder "captum/attfind" is installed\n'
+        'no plugin "captum" is installed; `pip install sidelight-captum`',
     ),
     "no name at all": (
         "an idea",

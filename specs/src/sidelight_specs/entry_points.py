@@ -1,7 +1,7 @@
 """Entry points of distributions, read without importing anything: for the kernel's catalog and the conformance kit.
 
 One entry point is one component (group `sidelight.v1.ROLE`), kind, command or observer; its value is the plugin's light
-module.
+module. That of a recipe (`sidelight.v1.recipe`) is the package that holds its file.
 """
 
 from __future__ import annotations

@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 
 PROJECT = "sidelight"
 GROUP_PREFIX = "sidelight.v1."
-"""Entry point groups are `sidelight.v1.ROLE`, and `kind`, `command`, `observer`: the contract's major version first."""
+"""Entry point groups are `sidelight.v1.ROLE`, and `kind`, `command`, `observer`, `recipe`: the major version first."""
 
-EXTENSIONS = KIND, COMMAND, OBSERVER = "kind", "command", "observer"
+EXTENSIONS = KIND, COMMAND, OBSERVER, RECIPE = "kind", "command", "observer", "recipe"
 ANNOUNCEMENTS: Mapping[str, str] = MappingProxyType(
     {**{role.name: role.hook for role in ROLES.values()}, KIND: "sidelight_kinds", COMMAND: "sidelight_commands"}
 )
-"""Name of an entry point group, without its prefix, to the hook whose answers it announces; observers have several."""
+"""Name of an entry point group, without its prefix, to the hook whose answers it announces; observers have several,
+recipes none."""
 OBSERVER_HOOKS = (
     "sidelight_recipe_resolved",
     "sidelight_run_started",

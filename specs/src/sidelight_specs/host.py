@@ -20,11 +20,11 @@ class Installed:
     """One entry point of an installed plugin; nothing was imported to know it.
 
     Args:
-        role: the role, or `kind`, `command`, `observer`.
+        role: the role, or `kind`, `command`, `observer`, `recipe`.
         use: `PLUGIN/COMPONENT`.
         distribution: name of the distribution that it comes from.
         version: version of that distribution.
-        module: the light module.
+        module: the light module; the package of a recipe.
         flaw: why it cannot be loaded as the metadata stand; empty when they are in order.
         fix: what to do about the flaw, where that is not for its authors.
     """

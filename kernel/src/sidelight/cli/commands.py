@@ -12,7 +12,7 @@ import attrs
 from sidelight_specs import UserError
 from sidelight_specs.commands import Command
 from sidelight_specs.facts import confused_pair
-from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND
+from sidelight_specs.hooks import COMMAND, EXTENSIONS, KIND, RECIPE
 from sidelight_specs.roles import ROLES
 from sidelight_specs.wording import listing
 
@@ -73,7 +73,7 @@ def _numbers(text: str) -> list[float]:
 _FLAG: dict[str, Any] = {"action": "store_true"}
 _MANY: dict[str, Any] = {"action": "append", "default": []}
 _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "recipe": ("a YAML file", {"metavar": "RECIPE"}),
+    "recipe": ("a YAML file, or the name of an installed recipe: `sidelight recipes`", {"metavar": "RECIPE"}),
     "--set": ("change one value: explain.count=20", {"metavar": "KEY=VALUE", **_MANY}),
     "--swap": ("exchange a component: data=PLUGIN/COMPONENT", {"metavar": "ROLE=USE", **_MANY}),
     "--out": ("the run's folder (default: runs/ and the recipe's name)", {"metavar": "DIR"}),
@@ -113,7 +113,10 @@ _ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "--origin": ("public origin of a reverse proxy: https://lab.example.org", {"metavar": "URL", "default": ""}),
     "--prefix": ("path of the page at that origin: /explorer", {"metavar": "PATH", "default": ""}),
     "--token-file": ("file with the page's token (default: $SIDELIGHT_TOKEN, or a new one)", {"metavar": "FILE"}),
-    "--role": ("components of one role alone, or kinds, commands, observers", {"choices": (*ROLES, *EXTENSIONS)}),
+    "--role": (
+        "one role alone, or kinds, commands, observers, recipes",
+        {"choices": (*ROLES, *EXTENSIONS)},
+    ),
     "--json": ("write JSON", _FLAG),
     "--no-load": ("read package metadata alone; plugins in order are then `unchecked`", _FLAG),
     "--hashes": ("list distributions, each with the hash that a policy can allow or deny", _FLAG),
@@ -182,7 +185,7 @@ def explain(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 @_command(
     "run a recipe; results and a page land in a folder",
-    "sidelight run recipes/quickstart.yaml --set explain.count=4",
+    "sidelight run quickstart --set explain.count=4",
     f"{_RECIPE} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --frozen --quiet",
 )
 def run(arguments: argparse.Namespace, host: KernelHost) -> int:
@@ -255,7 +258,7 @@ def serve(arguments: argparse.Namespace, host: KernelHost) -> int:
 
 @_command(
     "run a recipe and open it as a live page",
-    "sidelight explore recipes/interactivity.yaml",
+    "sidelight explore interactivity",
     f"{_RECIPE} {_SERVING} {_COMPUTING} {_WORKERS} {_ARITHMETIC} --frozen",
 )
 def explore(arguments: argparse.Namespace, host: KernelHost) -> int:
@@ -299,7 +302,7 @@ def _token(file: str | None) -> str:
 
 @_command(
     "find every mistake in a recipe without loading a model",
-    "sidelight check recipes/quickstart.yaml",
+    "sidelight check quickstart",
     f"{_RECIPE} --cost {_COMPUTING}",
 )
 def check(arguments: argparse.Namespace, host: KernelHost) -> int:
@@ -405,8 +408,8 @@ def plugins(arguments: argparse.Namespace, host: KernelHost) -> int:
     if arguments.hashes:
         return _hashes(host, as_json=arguments.json)
     wanted = [one for one in host.installed() if arguments.role in (None, one.role)]
-    if not arguments.role:  # the built-in kinds are no news to anybody
-        wanted = [one for one in wanted if one.distribution != SPECS]
+    if not arguments.role:  # the built-in kinds are no news to anybody; recipes have a list of their own
+        wanted = [one for one in wanted if one.distribution != SPECS and one.role != RECIPE]
     states = _with_rivals(host.catalog.states(wanted, load=not arguments.no_load))
     if arguments.json:
         components = [_values(one.entry, _ENTRY) | _values(one, _STATE) for one in states]

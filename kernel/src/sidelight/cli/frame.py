@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import Cancelled, SidelightError, UserError
 from sidelight_specs.hooks import COMMAND
 from sidelight_specs.problems import RecipeError
+from sidelight_specs.release import how_to_install
 from sidelight_specs.surroundings import in_main_thread
 from sidelight_specs.wording import clean, did_you_mean
 
@@ -36,9 +37,7 @@ Sidelight explains what an image classifier looks at.
 It reads a recipe, a YAML file that names data, a classifier and the explainers to compare, runs it
 once, keeps every result, and shows them on a page. Techniques are plugins: packages of their own.
 
-Try first, with images and a model of your own, or in a clone of Sidelight:
-  sidelight explain photos/*.jpg --model model.pt2
-  sidelight run recipes/quickstart.yaml
+{first}
 
 Commands:
 {commands}
@@ -50,7 +49,23 @@ Options:
 
 Exit codes: 0 done, 1 the run failed, 2 the recipe or the command line is wrong, 130 interrupted.
 """
-DEV = ("describe", "new", "schema", "verify")  # commands that most people know and one distribution brings
+FIRST = """\
+Try first, with images and a model of your own, or with what comes along:
+  sidelight explain photos/*.jpg --model model.pt2
+  sidelight run quickstart"""
+ALONE = """\
+No plugin is installed that explains anything. Install some, here or from where your wheels lie:
+  pip install 'sidelight[heatmaps]'      classifiers, heatmaps, metrics, pages, recipes
+  pip install 'sidelight[generative]'    counterfactuals, attributes, concepts, the explorer
+  pip install 'sidelight[all]'           everything, also what needs large packages"""
+KNOWN = {  # commands that most people know, and the distribution that brings each
+    **dict.fromkeys(("describe", "new", "schema", "verify"), "sidelight-dev"),
+    **dict.fromkeys(("init", "recipes"), "sidelight-start"),
+    **dict.fromkeys(("audit", "bundle"), "sidelight-evidence"),
+    **dict.fromkeys(("doctor", "lock"), "sidelight-govern"),
+    "bench": "sidelight-bench",
+    "user-study": "sidelight-report",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -103,13 +118,15 @@ def dispatch(argv: list[str]) -> int:
 
 def help_text() -> str:
     """The page of `sidelight --help`; commands of plugins are listed by name, which imports none."""
+    entries = index().entries
     lines = [f"  {one.name:<10} {one.summary}\n  {'':<10}   $ {one.example}" for one in COMMANDS.values()]
     more: dict[str, list[str]] = {}
-    for entry in index().entries:
+    for entry in entries:
         if entry.role == COMMAND and entry.name not in COMMANDS:
             more.setdefault(entry.distribution, []).append(entry.name)
     lines += [f"\nCommands of {distribution}: {', '.join(names)}" for distribution, names in more.items()]
-    return HELP.format(commands="\n".join(lines))
+    is_alone = {entry.distribution for entry in entries} <= {"sidelight", "sidelight-specs"}
+    return HELP.format(commands="\n".join(lines), first=ALONE if is_alone else FIRST)
 
 
 def _find(word: str, host: KernelHost) -> Command:
@@ -120,9 +137,9 @@ def _find(word: str, host: KernelHost) -> Command:
     if word in entries:
         command: Command = host.catalog.load(entries[word])
         return command
-    if word in DEV:
-        raise UserError(f'the command "{word}" is not installed', "install sidelight-dev")
-    hint = did_you_mean(word, [*COMMANDS, *entries, *DEV])
+    if word in KNOWN:
+        raise UserError(f'the command "{word}" is not installed', how_to_install(KNOWN[word]))
+    hint = did_you_mean(word, [*COMMANDS, *entries, *KNOWN])
     raise UserError(f'unknown command "{word}"', f"{hint} `sidelight --help` lists the commands".lstrip())
 
 

@@ -46,7 +46,7 @@ def run(
     """Run a recipe; results of earlier runs come from the cache.
 
     Args:
-        recipe: a file, or the same structure as a dict.
+        recipe: a file, the name of an installed recipe, or the same structure as a dict.
         set: one change or several, such as `"explainers.cdeepex.with.steps=50"`.
         swap: one exchange or several, such as `"generator=cdeepex/gan"`.
         out: the run's folder; `runs/<name of the recipe>` when None.

@@ -23,6 +23,7 @@ from sidelight_specs.documents import (
 )
 from sidelight_specs.problems import Place, Problems
 from sidelight_specs.recipe import COMPONENT_KEYS
+from sidelight_specs.recipe_files import FOLDER, MAX_EXTENDS
 from sidelight_specs.roles import SECTIONS
 from sidelight_specs.variables import fill_in
 from sidelight_specs.wording import did_you_mean, listing, quoted, show
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Level: TypeAlias = Literal["recipe", "section", "component", "values"]
-MAX_EXTENDS = 8  # files in one chain
+_FOLDER = re.compile(rf"(?<!\$)\$\{{{FOLDER}\}}")
 _KEY = r'(?:"[^"]*"|[^".=]+)'
 _SETTING = re.compile(rf"\s*({_KEY}(?:\.{_KEY})*)\s*=(.*)", re.DOTALL)
 
@@ -74,7 +75,27 @@ def compose(
 def _read(path: Path, chain: tuple[Path, ...], problems: Problems, place: Place | None = None) -> Value:
     """A file merged with what it extends; one that cannot be read is reported where it is extended."""
     recipe = read_yaml_file(path, problems, place=place, folder=Path("recipes"))
-    return _with_bases(recipe, path.parent, (*chain, path), problems)
+    return _with_bases(_located(recipe, path.parent, problems), path.parent, (*chain, path), problems)
+
+
+def _located(recipe: Value, folder: Path, problems: Problems) -> Value:
+    """The recipe with its folder in place of `${recipe_folder}`: each file means its own."""
+    variables = recipe.data["vars"].value.data if isinstance(recipe.data, dict) and "vars" in recipe.data else None
+    if isinstance(variables, dict) and FOLDER in variables:
+        message = f"{quoted(FOLDER)} is the folder of the recipe's file and cannot be set"
+        problems.add(message, variables[FOLDER].key_place, fix="choose another name")
+    return _replaced(recipe, folder.as_posix().replace("${", "$${"))
+
+
+def _replaced(value: Value, folder: str) -> Value:
+    data = value.data
+    if isinstance(data, dict):
+        data = {key: Item(item.key_place, _replaced(item.value, folder)) for key, item in data.items()}
+    elif isinstance(data, tuple):
+        data = tuple(_replaced(item, folder) for item in data)
+    elif isinstance(data, str) and FOLDER in data:
+        data = _FOLDER.sub(lambda _: folder, data)
+    return Value(data, value.place)
 
 
 def _with_bases(recipe: Value, folder: Path, chain: tuple[Path, ...], problems: Problems) -> Value:

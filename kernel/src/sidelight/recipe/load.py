@@ -36,6 +36,7 @@ from sidelight.recipe.claims import check_references, spelled_out
 from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.fit import check_combination, choose_split, compare_facts, fit_data, warn_of_idle_metrics
 from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
+from sidelight.recipe.named import find_recipe
 from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def load_recipe(
     """Read a recipe, check all that can be known without loading a model, and wire its components.
 
     Args:
-        source: the path of a YAML file, or the recipe as plain Python values.
+        source: the path of a YAML file, the name of an installed recipe, or the recipe as plain Python values.
         set: settings such as `explainers.occlusion.with.patch=8`, the value in YAML.
         swap: components to exchange, such as `generator=cdeepex/gan`; applied before `set`.
         catalog: what is installed.
@@ -74,11 +75,13 @@ def load_recipe(
         RecipeError: lists every mistake, each with its place.
     """
     problems = Problems()
-    adopted = Adopted() if isinstance(source, (str, Path)) else adopt_sections(source, catalog)
+    if not isinstance(source, Mapping):
+        source = find_recipe(source, catalog)
+    adopted = Adopted() if isinstance(source, Path) else adopt_sections(source, catalog)
     root = compose(adopted.recipe or source, set, swap, problems, called)
     if root.data is UNREADABLE:
         problems.raise_if_any()
-    recipe = _Structure(root, problems).recipe(None if isinstance(source, Mapping) else Path(source), catalog)
+    recipe = _Structure(root, problems).recipe(source if isinstance(source, Path) else None, catalog)
     # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     for one in recipe.components:
         look_up(one, catalog, finished=finished)

@@ -17,6 +17,7 @@ from sidelight_specs import kinds
 from sidelight_specs.entry_points import ORDER, PREFIX, Fault, folder_name, normalise, plugin_name, read_entry_points
 from sidelight_specs.hooks import KIND
 from sidelight_specs.host import Available, Health, Installed
+from sidelight_specs.release import distributions, how_to_install
 from sidelight_specs.roles import ROLES
 
 from sidelight import cache
@@ -72,7 +73,7 @@ class Catalog:
         self.index, self._policy, self._loader = index, policy or Policy(), loader or Loader()
 
     def entries(self, *roles: str) -> tuple[Installed, ...]:
-        """Entries of some roles, or of `kind`, `command`, `observer`; of all roles when none is given."""
+        """Entries of some roles, or of `kind`, `command`, `observer`, `recipe`; of all roles when none is given."""
         return tuple(entry for entry in self.index.entries if entry.role in (roles or ROLES))
 
     @property
@@ -100,7 +101,11 @@ class Catalog:
                 yield self.lookup(entry.use, role)
 
     def load(self, entry: Installed) -> Any:
-        """Descriptor of a component, class of a kind, `Command`, or module of an observer; or raise `Unavailable`."""
+        """Descriptor of a component, class of a kind, `Command`, module of an observer, or path of a recipe.
+
+        Raises:
+            Unavailable: it is broken, or blocked.
+        """
         self.check(entry)
         try:
             with doing(f'"{entry.use}" ({entry.distribution} {entry.version}): loading {entry.module}', patience()):
@@ -193,10 +198,9 @@ def _hint(use: str, role: str, entries: tuple[Installed, ...]) -> str:
         return f"{own[0].distribution} {own[0].version} has {', '.join(fitting)}"
     if not match:
         return "name it PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
-    return (
-        f'no plugin "{plugin}" is installed; one of Sidelight\'s own comes with `pip install {PREFIX}{plugin}`, '
-        f"any other with the distribution {plugin}"
-    )
+    own_name = f"{PREFIX}{plugin}"
+    told = f"`{how_to_install(own_name)}`" if own_name in distributions() else "it is none of Sidelight's own"
+    return f'no plugin "{plugin}" is installed; {told}'
 
 
 def with_article(role: str) -> str:

@@ -22,6 +22,7 @@ import pluggy
 from sidelight_specs import SidelightError, hooks
 from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
 from sidelight_specs.host import Health, Installed
+from sidelight_specs.recipe_files import recipe_file
 
 from sidelight import cache
 from sidelight.registry.code import foundations, package_files
@@ -60,12 +61,19 @@ class Loader:
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def load(self, entry: Installed) -> Any:
-        """Descriptor, command or kind that an entry announces, or the module of an observer; or raise `Unavailable`."""
+        """Descriptor, command or kind that an entry announces, or the module of an observer; or raise `Unavailable`.
+
+        Of a recipe it is the path of its file; nothing is imported.
+        """
         try:
+            if entry.role == hooks.RECIPE:
+                return recipe_file(entry)
             manager = self._once(_register, entry.module)
             if entry.role == hooks.OBSERVER:
                 return observer(manager)
             return pick(self._once(_ask, manager, entry.module, entry.role), manager, entry.role, entry.name)
+        except FileNotFoundError as absent:
+            raise broken(entry, str(absent)) from None
         except AnnouncementError as failure:
             cause, fix = failure.__cause__, ""
             missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
@@ -178,7 +186,8 @@ def answer() -> None:
     for entry in [Installed(*one) for one in json.load(sys.stdin)]:
         try:
             loaded = loader.load(entry)
-            summary = getattr(loaded, "summary", None) or (loaded.__doc__ or "").strip().partition("\n")[0]
+            text = "" if entry.role == hooks.RECIPE else loaded.__doc__ or ""  # `sidelight recipes` has their titles
+            summary = getattr(loaded, "summary", None) or text.strip().partition("\n")[0]
             line = {"state": "ok", "summary": summary}
         except Unavailable as reason:
             line = {"state": reason.kind, "why": reason.message, "fix": reason.fix}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sidelight_specs import SidelightError, UserError
+from sidelight_specs.release import distributions, how_to_install
 
 if TYPE_CHECKING:
     import argparse
@@ -90,7 +91,8 @@ def _advice(wanted: str, names: list[str]) -> str:
     close = same or difflib.get_close_matches(wanted, names, n=1)
     if close:
         return f"sidelight verify {close[0]}"
-    return f"pip install {wanted}, if that is its name; `sidelight plugins` lists what is installed"
+    told = how_to_install(wanted) if wanted in distributions() else "install it first"
+    return f"{told}; `sidelight plugins` lists what is installed"
 
 
 def _pytest(distribution: str, folder: Path, *, traceback: bool) -> int:

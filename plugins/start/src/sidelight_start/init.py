@@ -16,6 +16,7 @@ from sidelight_specs import UserError
 from sidelight_specs.descriptors import ExplainerDescriptor
 from sidelight_specs.documents import read_yaml, to_plain
 from sidelight_specs.problems import Problems
+from sidelight_specs.release import how_to_install
 
 from sidelight_start.folder import look_at
 from sidelight_start.models import FORMS, model_of
@@ -284,7 +285,7 @@ def _methods(model: Model, host: Host) -> list[tuple[str, str]]:
         elif found.use in METHODS:
             fitting.append((1e6 + METHODS.index(found.use), found.use))
     if not fitting:
-        raise UserError(f"no installed method draws heatmaps of {model.use}", "pip install sidelight-captum")
+        raise UserError(f"no installed method draws heatmaps of {model.use}", how_to_install("sidelight-captum"))
     return [(use.partition("/")[2], use) for _, use in sorted(fitting)[:MOST_METHODS]]
 
 

@@ -15,6 +15,7 @@ from sidelight_specs.live import Adoption
 from sidelight_specs.params import describe
 from sidelight_specs.problems import Problems
 from sidelight_specs.recipe import USE
+from sidelight_specs.release import distributions, how_to_install
 from sidelight_specs.wording import listing, quoted
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def _component(text: str, host: Host, hints: Mapping[str, Any]) -> tuple[str, Cl
         (found,) = host.find(f"classifiers/{FILES[path.suffix.lower()]}", "classifier")
         return found.use, _classifier(found), Adoption(params={"path": text})
     source = text.partition(":")[0] if ":" in text else ""
-    fix = f"pip install sidelight-{source}" if source.isidentifier() else f"give {FORMS}"
+    own = f"sidelight-{source}"
+    fix = how_to_install(own) if own in distributions() else f"give {FORMS}"
     raise UserError(f"no installed component takes {quoted(text)} as a model", fix)
 
 

@@ -235,10 +235,11 @@ class Case:
 
 
 class ExtensionCase:
-    """A kind, command or observer under test.
+    """A kind, command, observer or recipe under test.
 
     Args:
-        announced: its entry point; the descriptor is the kind's class, the `Command`, or the observer's module.
+        announced: its entry point; the descriptor is the kind's class, the `Command`, the observer's module, or the
+            path of the recipe.
     """
 
     classes = len(patterns.CAUSES)

@@ -12,8 +12,10 @@ from sidelight_specs import kinds
 from sidelight_specs.announcements import AnnouncementError, announced, manager_of, observer, pick
 from sidelight_specs.entry_points import ORDER, Fault, read_entry_points
 from sidelight_specs.errors import UserError
-from sidelight_specs.hooks import GROUP_PREFIX, KIND, OBSERVER
+from sidelight_specs.hooks import GROUP_PREFIX, KIND, OBSERVER, RECIPE
 from sidelight_specs.host import Installed
+from sidelight_specs.recipe_files import recipe_file
+from sidelight_specs.release import how_to_install
 
 
 @attrs.frozen
@@ -22,11 +24,11 @@ class Announced:
 
     Args:
         distribution: the distribution's name.
-        role: taken from the entry point's group; also `kind`, `command` or `observer`.
+        role: taken from the entry point's group; also `kind`, `command`, `observer` or `recipe`.
         name: the entry point's name.
         module: the light module that it names.
-        descriptor: the descriptor of that role and name, the kind, the command or the observer; None where the module
-            does not import or does not give it.
+        descriptor: the descriptor of that role and name, the kind, the command, the observer or the recipe's file; None
+            where the module does not import or does not give it.
         problem: why there is no descriptor.
     """
 
@@ -50,7 +52,7 @@ def components(distribution: str) -> list[Announced]:
     try:
         entries = list(read_entry_points(metadata.distribution(distribution)))
     except metadata.PackageNotFoundError as error:
-        raise UserError(f"no distribution {distribution!r} is installed", f"pip install {distribution}") from error
+        raise UserError(f"no distribution {distribution!r} is installed", how_to_install(distribution)) from error
     fix = f"Mend the entry points (groups {GROUP_PREFIX}ROLE) in its pyproject.toml and install it again."
     if not entries:
         raise UserError(f"{distribution} announces no component", fix)
@@ -63,14 +65,17 @@ def components(distribution: str) -> list[Announced]:
 
 def _announced(entry: Installed) -> Announced:
     try:
-        descriptor, problem = None if entry.flaw else _descriptor(entry.role, entry.name, entry.module), entry.flaw
+        descriptor, problem = None if entry.flaw else _descriptor(entry), entry.flaw
     except (Exception, SystemExit) as error:
         descriptor, problem = None, f"{type(error).__name__}: {error}"
     return Announced(entry.distribution, entry.role, entry.name, entry.module, descriptor, problem)
 
 
-def _descriptor(role: str, name: str, module: str) -> Any:
-    """Descriptor, kind or command; the module itself for an observer."""
+def _descriptor(entry: Installed) -> Any:
+    """Descriptor, kind or command; the module itself for an observer, the file of a recipe."""
+    role, name, module = entry.role, entry.name, entry.module
+    if role == RECIPE:
+        return recipe_file(entry)
     manager = manager_of(importlib.import_module(module), module)
     if role == OBSERVER:
         return observer(manager)

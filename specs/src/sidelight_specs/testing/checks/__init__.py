@@ -14,6 +14,7 @@ from sidelight_specs.testing.checks import (  # noqa: F401  (each registers its 
     latents,
     metrics,
     models,
+    recipes,
     renderers,
     training,
 )

@@ -30,7 +30,7 @@ HEAVY = ("torch", "torchvision", "lpips", "PIL", "captum")
 
 @check(*roles.ROLES, *EXTENSIONS)
 def entry_point(case: Case) -> None:
-    """The entry point leads to exactly one descriptor of its role and name, one kind, one command, or an observer."""
+    """The entry point leads to exactly one descriptor of its role and name, one kind, command, observer or recipe."""
     assert case.announced.descriptor is not None, case.announced.problem
 
 

@@ -163,6 +163,22 @@ def tested(python: Path, label: str, packages: int, *arguments: str) -> Outcome:
     return Outcome(label, packages, tests - failed - skipped, failed, skipped, seconds)
 
 
+def loaded(python: Path, label: str, packages: int, tests: str) -> Outcome:
+    """Outcome of loading what distributions of ours announce, for one that has no tests of its own."""
+    print(f"{tests} is not there: the entry points are loaded instead", flush=True)
+    code = (
+        "from importlib.metadata import entry_points as all\n"
+        "ours = [one for group in all().groups if group.startswith('sidelight.') for one in all(group=group)]\n"
+        "print(len([one.load() for one in ours]))"
+    )
+    start = time.monotonic()
+    done = subprocess.run([str(python), "-c", code], cwd=python.parent, check=False, text=True, capture_output=True)
+    seconds = time.monotonic() - start
+    if done.returncode:
+        return Outcome(label, packages, seconds=seconds, error=done.stderr.strip().rpartition("\n")[2])
+    return Outcome(label, packages, int(done.stdout), seconds=seconds)
+
+
 def table(outcomes: list[Outcome]) -> Iterator[str]:
     """Lines of the table of outcomes."""
     yield f"{'distribution':<24}{'packages':>9}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"
@@ -173,8 +189,6 @@ def table(outcomes: list[Outcome]) -> Iterator[str]:
 
 def alone(shop: Workshop, one: Distribution, wheels: dict[str, Path], *, lowest: bool) -> Outcome:
     """Outcome of the tests of one distribution in an environment of its own, which is removed afterwards."""
-    if not (one.folder / "tests").is_dir():
-        return Outcome(one.label, 0, error="no tests")
     python = shop.environment(one.name)
     try:
         asked = [f"{one.name} @ {wheels[one.name].as_uri()}", "sidelight-specs[testing]", *TEST_TOOLS]
@@ -189,7 +203,8 @@ def alone(shop: Workshop, one: Distribution, wheels: dict[str, Path], *, lowest:
         resolution = "lowest-direct" if lowest else "highest"
         options = ["--resolution", resolution, "--constraint", constraints, "--requirement", wanted]
         shop.run_uv("pip", "install", "--python", python, *options)
-        return tested(python, one.label, shop.packages(python), str(one.folder / "tests"))
+        run = tested if (one.folder / "tests").is_dir() else loaded
+        return run(python, one.label, shop.packages(python), str(one.folder / "tests"))
     except subprocess.CalledProcessError as error:
         print(error.stderr, file=sys.stderr)
         return Outcome(one.label, 0, error="could not be installed")

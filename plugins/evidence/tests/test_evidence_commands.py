@@ -97,6 +97,9 @@ def test_cards_and_licences_say_what_is_known(packed):
     assert any("accuracy" in report["name"] for report in card["reports"])
     data = json.loads((packed / "honest/cards/data.json").read_text())
     assert (data["explained"]["images"], sum(data["explained"]["questions by label"].values())) == (6, 6)
+    methods = json.loads((packed / "honest/cards/methods.json").read_text())
+    assert len(methods["explainers.saliency"]["limits"]) > 1
+    assert methods["explainers.saliency"]["limits"][0] in (packed / "honest/cards/methods.md").read_text()
     assert "## Explained images" in (packed / "honest/cards/data.md").read_text()
     licences = json.loads((packed / "honest/licences/licences.json").read_text())["distributions"]
     torch = next(one for one in licences if one["name"] == "torch")

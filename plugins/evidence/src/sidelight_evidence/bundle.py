@@ -13,7 +13,7 @@ from sidelight_specs.results.answers import answers_of
 from sidelight_specs.results.table import table_of
 
 from sidelight_evidence.archive import CRATE, DESCRIPTION, is_safe, write_bundle
-from sidelight_evidence.cards import card_text, data_cards, model_cards
+from sidelight_evidence.cards import card_text, data_cards, method_cards, methods_text, model_cards
 from sidelight_evidence.crate import crate_text
 from sidelight_evidence.given import component_files, explained_files
 from sidelight_evidence.licences import licence_facts, used_distributions
@@ -115,6 +115,9 @@ class Bundle:
         for path, card in cards.items():
             self.files[f"cards/{path}.json"] = _json(card)
             self.files[f"cards/{path}.md"] = card_text(card).encode()
+        methods = method_cards(self._results)
+        self.files["cards/methods.json"] = _json(methods)
+        self.files["cards/methods.md"] = methods_text(methods).encode()
 
     def _add_licences(self) -> dict[str, str]:
         """Add licences; gives name and version of all distributions."""

@@ -6,6 +6,7 @@ to see that it is missing.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,13 +86,31 @@ def data_cards(results: Results, manifest: Mapping[str, Any]) -> dict[str, dict[
     return cards
 
 
+def method_cards(results: Results) -> dict[str, dict[str, Any]]:
+    """Plain values about each method that explains, finds or measures, by its path: paper, parameters, and limits."""
+    roles = ("explainer", "attribute_finder", "metric")
+    return {path: _identity(path, one) for path, one in paths_of(results).items() if one.role in roles}
+
+
+def methods_text(methods: Mapping[str, Mapping[str, Any]]) -> str:
+    """The same in Markdown."""
+    lines = ["# Methods"]
+    for path, one in methods.items():
+        lines += ["", f"## {path}: {one['use']}", "", one["summary"] or NOT_STATED, ""]
+        lines += [f"- paper: {one['paper'] or NOT_STATED}", f"- parameters: {json.dumps(one['parameters'])}"]
+        lines += [f"- limit: {limit}" for limit in one["limits"]] or [f"- limits: {NOT_STATED}"]
+    return "\n".join(lines) + "\n"
+
+
 def card_text(card: Mapping[str, Any]) -> str:
     """A card in Markdown."""
     lines = [f"# {card['path']}: {card['use']}", "", card["summary"] or NOT_STATED, ""]
     facts = {"distribution": f"{card['distribution']} {card['version']}", "paper": card["paper"]}
     facts |= {"weights": card.get("weights", "")} | {f"file `{key}`": one for key, one in card["files"].items()}
     lines += [f"- {name}: {value}" for name, value in facts.items() if value]
-    for title, section in (("Card", card["card"]), ("Parameters", card["parameters"])):
+    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in card["parameters"].items()}
+    limits = {f"limit {number}": text for number, text in enumerate(card["limits"], 1)}
+    for title, section in (("Card", {**card["card"], **limits}), ("Parameters", parameters)):
         lines += ["", f"## {title}", ""] + [f"- {name}: {_shown(value)}" for name, value in section.items()]
         lines += [NOT_STATED] if not section else []
     if "explained" in card:
@@ -105,9 +124,15 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 
 def _identity(path: str, one: ComponentRecord) -> dict[str, Any]:
-    record = {"path": path, "role": one.role, "use": one.use, "summary": one.summary, "paper": one.paper}
-    limits = {"limits of the method": list(limits)} if (limits := getattr(one, "limits", ())) else {}
-    return {**record, "distribution": one.distribution, "version": one.version, "parameters": one.params, **limits}
+    record: dict[str, Any] = {
+        "path": path,
+        "role": one.role,
+        "use": one.use,
+        "summary": one.summary,
+        "paper": one.paper,
+    }
+    record |= {"distribution": one.distribution, "version": one.version, "parameters": one.params}
+    return {**record, "limits": list(one.limits)}
 
 
 def _plain_blocks(blocks: tuple[Block, ...], class_names: tuple[str, ...]) -> list[dict[str, Any]]:

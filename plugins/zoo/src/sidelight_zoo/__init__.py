@@ -77,6 +77,12 @@ def _facts(card: Card) -> dict[str, Any]:
         "needs": original.needs,
         "provides": [item for item in original.provides if item != "trainable"],
         "paper": original.paper,
+        "card": {
+            "origin": f"Trained by `{card.command}`, with half-precision weights of SHA-256 {card.sha256}.",
+            "licence": card.licence,
+            "training data": card.data,
+            "measured": ", ".join(f"{name} {number:.4g}" for name, number in card.figures.items()) or "nothing",
+        },
     }
 
 

@@ -97,7 +97,7 @@ def notes(lock: dict[str, Any]) -> list[str]:
     editable = [name for name, one in lock["distributions"].items() if one.get("editable")]
     if editable:
         few = ", ".join(editable[:3]) + (f" and {len(editable) - 3} more" if len(editable) > 3 else "")
-        texts.append(f"{few} installed as editable: the lock holds digests of their sources, and no wheel has them")
+        texts.append(f"installed as editable, so that no wheel has what the lock digests: {few}")
     unhashed = [name for name, one in lock["distributions"].items() if not one["hash"]]
     if unhashed:
         texts.append(f"{', '.join(unhashed)} cannot be hashed: their versions alone are locked")

@@ -171,6 +171,7 @@ def sdist_mistakes(path: Path, names: Sequence[str]) -> Iterable[str]:
     tracked = git("ls-files", "--", str(folder)).splitlines()
     prefix = f"{folder.relative_to(ROOT).as_posix()}/"
     known = {name.removeprefix(prefix) for name in tracked} | {"PKG-INFO", ".gitignore"}
+    known |= {f"pictures/{Path(name).name}" for name in git("ls-files", "docs/gallery").splitlines()}
     for name in names:
         if tracked and name not in known:
             yield f"holds {name}, which is not in git"
@@ -205,7 +206,7 @@ def write_sums(folder: Path) -> None:
 
 
 def sign(folder: Path, key: str | None) -> None:
-    """Sign the digests by `ssh-keygen`, which needs no service; docs/contributing.md says how to verify."""
+    """Sign the digests by `ssh-keygen`, which needs no service; CONTRIBUTING.md says how to verify."""
     if key is None:
         print("not signed: name a key with --key (make wheels KEY=...)")
         return

@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     path = _find(arguments.name, host)
     if arguments.copy is None:
         host.write(path.read_text(encoding="utf-8").rstrip("\n"))
+        picture = path.parent / "pictures" / f"{path.stem}.webp"
+        if picture.is_file():
+            host.write(f"picture of its page: {picture}", error=True)
         return 0
     written = _copy(path, Path(arguments.copy))
     host.write("\n".join((*(f"wrote {file}" for file in written), f"run it: sidelight run {written[0]}")))

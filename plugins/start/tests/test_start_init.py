@@ -118,7 +118,7 @@ def test_on_a_terminal_what_is_missing_is_asked(given, tmp_path, monkeypatch):
     [
         ({"--images": "nowhere"}, "nowhere is no folder"),
         ({"--model": "no.pt2"}, "no.pt2"),
-        ({"--model": "zzz:model"}, "sidelight-zzz"),
+        ({"--model": "zzz:model"}, "; give a model file"),
         ({"--model": "captum/grad-cam"}, "captum/grad-cam"),
         ({"--classes": "one"}, "class"),
         ({"--mean": "0.5,x"}, "--mean is no list of numbers"),

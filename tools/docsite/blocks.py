@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sidelight.cli.commands import COMMANDS
+from sidelight.recipe.claims import spelled_out
 from sidelight.recipe.load import KEYS, load_recipe
 from sidelight.registry.catalog import installed
 from sidelight_specs.commands import Command
@@ -24,6 +25,8 @@ from docsite.markdown import blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sidelight_specs.roles import Role
 
 OURS = re.compile(r"(?:recipes|examples|plugins|benchmarks|tools|tests|docs)/[\w./-]+")
 USE = re.compile(r"(?:[\w.]+=)?([a-z][a-z0-9-]*/[a-z][a-z0-9+-]*)")
@@ -140,23 +143,27 @@ def recipe_problems(text: str) -> Iterator[str]:
             yield error.message
     else:
         for section, role in SECTIONS.items():
-            yield from _section(plain.get(section) or {}, role.name)
+            yield from _section(plain.get(section) or {}, role)
 
 
-def _section(held: dict[str, Any], role: str) -> Iterator[str]:
+def _section(held: dict[str, Any], role: Role) -> Iterator[str]:
     """Problems of the components in one section; options that the page leaves out are none."""
     roles = {entry.use: entry.role for entry in installed().entries()}
-    for choice in [held] if "use" in held else held.values():
+    problems = Problems()
+    if role.sentences:
+        held = to_plain(spelled_out(read_plain(held, problems), role, role.section, installed(), problems))
+    yield from (problem.message for problem in problems.mistakes)
+    for choice in () if problems.mistakes else [held] if "use" in held else held.values():
         use = choice.get("use", "")
         if use.startswith(ELSEWHERE):
             continue
-        if roles.get(use) != role:
-            yield f'"{use}" is no installed component of the role {role}'
+        if roles.get(use) != role.name:
+            yield f'"{use}" is no installed component of the role {role.name}'
             continue
         problems = Problems()
         given = {key: value for key, value in choice.get("with", {}).items() if "${" not in str(value)}
         entries = items_of(read_plain(given, problems), use, problems)
-        read_params(installed().lookup(use, role).descriptor.params, entries, use, None, problems)
+        read_params(installed().lookup(use, role.name).descriptor.params, entries, use, None, problems)
         found = (problem.message for problem in problems.mistakes)
         yield from (message for message in found if "needs the parameter" not in message)
 

@@ -45,7 +45,7 @@ def contradictions(folder: Path, described: Mapping[str, Any], finished: Finishe
         artifact.let_go()
     listed = set(manifest["outputs"]["artifacts"])
     gone = listed - {"/".join(path) for path in results.artifacts()}
-    yield from (f"the result {name}, which run.json lists, is missing" for name in sorted(gone))
+    yield from (f"the result {name} is missing, or of a kind that no installed plugin defines" for name in sorted(gone))
     yield from _files(folder, manifest)
     if (folder / RESOLVED).read_bytes() != recipe_text(results.recipe).encode():
         yield f"{RESOLVED} is not the recipe that run.json holds"

@@ -98,8 +98,8 @@ CHAPTERS = {
         "counterfactual-verification",
     ),
     "Handwritten digits": (
-        "quickstart", "errors", "contrast-baselines", "biased-digits", "growing-eight", "starting-points", "other-data",
-        "stylegan2-digits", "stylex-digits", "quiz-digits",
+        "quickstart", "errors", "contrast-baselines", "biased-digits", "claims", "growing-eight", "starting-points",
+        "other-data", "stylegan2-digits", "stylex-digits", "quiz-digits",
     ),
     "Clothes, flowers and animals": (
         "fashion-contrast", "xnn-fashion", "concepts-fashion", "stylex-fashion", "stylex-ablation-fashion", "flowers",
@@ -358,7 +358,7 @@ def entry(name: str, fact: Mapping[str, Any]) -> str:
         lines.append(f"Made with other settings than the recipe's: `{'`, `'.join(fact['changed'])}`.\n")
     if name in OPTIONS:
         lines.append("Made with the zoo's weights, which this recipe trained; without the swaps it trains them anew.\n")
-    command = " ".join(("sidelight run", f"recipes/{name}.yaml", *OPTIONS.get(name, ())))
+    command = " ".join(("sidelight run", name, *OPTIONS.get(name, ())))
     lines.append(f"```\n{command}\n```\n\nTime: {cost}\n")
     return "\n".join(lines)
 

@@ -42,7 +42,7 @@ class Measured(Claim):
         if item.whole or len(values) < FEWEST:
             few = f"{len(values)} values" if not item.whole else "one number of all images"
             return self._unmeasurable(f"{item.name} is {few}, which has no interval", evidence)
-        mean = Mean.of(values)
+        mean = Mean.of_metric(values)
         effect = Effect(value=mean.value, low=mean.low, high=mean.high)
         return self._judged(item, names[0], effect, mean, len(values), evidence)
 

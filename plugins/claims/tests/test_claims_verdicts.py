@@ -1,0 +1,223 @@
+"""Verdicts on toys whose causes are known: three squares, of which the darkest and brightest names the class."""
+
+import attrs
+import numpy as np
+import pytest
+from sidelight_claims import DecidesParams, MeasuredParams, TopAttributesParams
+from sidelight_claims.decides import Decides
+from sidelight_claims.measured import Measured
+from sidelight_claims.regions import controls
+from sidelight_claims.statistics import Mean, student_p
+from sidelight_claims.top_attributes import TopAttributes
+from sidelight_specs import UserError
+from sidelight_specs.results import Attribute, Attributes, Measurement, Measurements
+from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, toy_results
+
+CLASSES = ToyClassifier().class_names
+
+
+def results_of(count=12, label=None):
+    """Toy results over test images, on demand those of one class alone."""
+    results = toy_results(count=count)
+    if label is None:
+        return results
+    rows = np.flatnonzero(results.split.labels == label).tolist()
+    return attrs.evolve(
+        results,
+        split=results.split.take(rows),
+        predictions=results.predictions.take(rows),
+        targets=results.targets.take(rows),
+        explanations={name: one.take(rows) for name, one in results.explanations.items()},
+    )
+
+
+def decides(results, winner=0, loser=1, **options):
+    params = DecidesParams(winner=winner, loser=loser, controls=39, **options)
+    return Decides(params, classifier=ToyClassifier(), run=ToyRun()).judge(results)
+
+
+# decides
+
+
+def test_the_cause_decides_its_class():
+    answer = decides(results_of(label=0), mask="cause", replacements=("mean", "blur", "grey"))
+    assert answer.verdict == "supported", answer.reason
+    assert set(answer.effects) == {"mean", "blur", "grey"}
+    assert all(len(effect.controls) == 39 for effect in answer.effects.values())
+    assert answer.n == 4
+    assert answer.before.shape == answer.after.shape == (3, 1, 32, 32)
+    assert answer.p <= 0.05
+
+
+def test_the_cause_does_not_decide_the_other_class():
+    answer = decides(results_of(label=0), 1, 0, mask="cause", replacements=("mean",))
+    assert answer.verdict == "contradicted"
+    assert "other way" in answer.reason
+
+
+def test_the_background_decides_nothing():
+    answer = decides(results_of(label=0), box=(14, 14, 2, 2), replacements=("mean", "blur"))
+    assert answer.verdict == "contradicted"
+    assert "negligible" in answer.reason
+
+
+def test_replacements_that_disagree_establish_nothing():
+    """The pixels of the image itself change nothing, grey ones do."""
+    results = results_of(label=0)
+    same = attrs.evolve(results.explanations["counterfactual"], images=results.split.images)
+    results = attrs.evolve(results, explanations={"same": same})
+    answer = decides(results, mask="cause", replacements=("grey", "counterfactual/same"))
+    assert answer.verdict == "not established"
+    assert "grey for it; counterfactual/same against it" in answer.reason
+
+
+def test_the_pixels_of_a_heatmap_are_a_region():
+    answer = decides(results_of(label=0), explainer="heatmap", share=6.25, replacements=("mean",))
+    assert answer.evidence == ("explanations/heatmap",)
+    assert answer.verdict == "supported", answer.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"mask": "lips"}, "no mask lips"),
+        ({"explainer": "gone"}, "gone gave no heatmap"),
+        ({"mask": "cause", "replacements": ("counterfactual/gone",)}, "gone gave no counterfactuals"),
+    ],
+)
+def test_what_cannot_be_measured_is_not_established(options, part):
+    answer = decides(results_of(label=0), **options)
+    assert answer.verdict == "not established"
+    assert part in answer.reason
+    assert not answer.effects
+
+
+def test_an_unknown_class_is_the_users_mistake():
+    with pytest.raises(UserError, match="no class ninth"):
+        decides(results_of(), winner="ninth", mask="cause")
+
+
+def test_controls_have_the_size_and_shape_of_the_region():
+    masks = np.zeros((2, 16, 16), bool)
+    masks[:, 1:4, 2:5] = True
+    moves, what = controls(masks, 19, np.random.default_rng(0))
+    moved = [move(masks) for move in moves]
+    assert len(moved) == 19
+    assert "inside the image" in what
+    assert all((one.sum(axis=(1, 2)) == 9).all() for one in moved)
+    assert all(np.ptp(np.argwhere(one[0]), axis=0).tolist() == [2, 2] for one in moved)  # never torn by an edge
+    assert all((one & masks).sum() <= masks.sum() * (1 + masks.mean()) / 2 for one in moved)
+    assert len({one.tobytes() for one in moved}) == 19
+
+
+def test_a_region_as_wide_as_the_image_goes_round_the_edges():
+    masks = np.zeros((1, 16, 16), bool)
+    masks[:, :, ::2] = True
+    moves, what = controls(masks, 19, np.random.default_rng(0))
+    assert "round the edges" in what
+    assert all(move(masks).sum() == masks.sum() for move in moves)
+
+
+# measured
+
+
+def measured(values, comparison=">=", threshold=0.5, **item):
+    number = Measurement(name="share", values=np.array(values, np.float32), **item)
+    results = attrs.evolve(toy_results(), measurements={"m": {"a": Measurements(items=(number,))}})
+    return Measured(MeasuredParams(metric="m", comparison=comparison, threshold=threshold), run=ToyRun()).judge(results)
+
+
+@pytest.mark.parametrize(
+    ("values", "comparison", "verdict"),
+    [
+        ([1] * 8, ">=", "supported"),  # 68 to 100 %
+        ([1] * 3, ">=", "not established"),  # 44 to 100 %
+        ([0] * 8, ">=", "contradicted"),
+        ([0] * 8, "<", "supported"),
+        ([0.6, 0.7, 0.8, 0.7], ">", "supported"),
+        ([0.4, 0.7, 0.8, 0.3], ">", "not established"),
+        ([0.6, 0.7, 0.8, 0.7], "<=", "contradicted"),
+        ([1, 1], ">=", "not established"),
+        ([np.nan, np.nan, 1, 1], ">=", "not established"),
+    ],
+)
+def test_a_number_is_decided_by_its_whole_interval(values, comparison, verdict):
+    assert measured(values, comparison).verdict == verdict
+
+
+def test_eight_of_eight_do_not_establish_ninety_per_cent():
+    assert measured([1] * 8, threshold=0.9).verdict == "not established"
+
+
+def test_a_number_of_the_whole_set_needs_limits():
+    assert measured([0.8], whole=True).verdict == "not established"
+    assert measured([0.8], limits=(0.6, 0.9)).verdict == "supported"
+
+
+def test_equal_values_are_told():
+    answer = measured([0.7, 0.7, 0.7])
+    assert answer.verdict == "supported"
+    assert "has no width" in answer.warnings[0]
+
+
+# top-attributes
+
+
+def ranked(effects, names, towards=None, **options):
+    """The rank by name, as of data without factors."""
+    effects = np.array(effects, np.float32)
+    attributes = tuple(
+        Attribute(name=name, coordinate=at, effect=float(effects[at].mean()), target=0) for at, name in enumerate(names)
+    )
+    found = Attributes(answers="probe", attributes=attributes, effects=effects, class_names=CLASSES)
+    results = attrs.evolve(toy_results(), attributes={"finder": found})
+    params = TopAttributesParams(factor="lips", towards=towards, **options)
+    return TopAttributes(params, data=None, run=ToyRun()).judge(results)
+
+
+@pytest.mark.parametrize(
+    ("spread", "names", "verdict"),
+    [
+        (0.1, ("red lips", "hair", "eyes"), "supported"),
+        (0.1, ("eyes", "hair", "red lips"), "contradicted"),
+        (3.0, ("eyes", "red lips", "hair"), "not established"),  # second, but hardly weaker than the first
+    ],
+)
+def test_a_rank_is_decided_by_bootstrap(spread, names, verdict):
+    noise = np.random.default_rng(0).normal(size=(3, 20)) * spread
+    answer = ranked(np.array([[2.0], [1.5], [1.0]]) + noise, names, top=1, draws=199)
+    assert answer.verdict == verdict, answer.reason
+
+
+def test_attributes_without_effects_or_names_establish_nothing():
+    assert "fewer than 5 images" in ranked(np.ones((2, 3)), ("lips", "hair"), top=1).reason
+    assert "no attribute is named lips" in ranked(np.ones((2, 9)), ("nose", "hair"), top=1).reason
+
+
+@pytest.mark.training
+def test_a_factor_is_read_off_the_examples():
+    """Toy attributes raise the pattern of their class, a factor of the toy data."""
+    results = toy_results(count=12)
+    data, column = ToyData(), list(ToyData().factor_ranges)
+    params = {"top": 1, "images": 600, "steps": 150, "draws": 99}
+    verdicts = {}
+    for factor in (column[int(results.targets.probe[0])], "shade-x"):
+        claim = TopAttributes(TopAttributesParams(factor=factor, **params), data=data, run=ToyRun())
+        verdicts[factor] = claim.judge(results).verdict
+    assert list(verdicts.values()) == ["supported", "contradicted"]
+
+
+# statistics
+
+
+def test_p_of_student():
+    # two-sided p of Student's t, R's 2 * pt(-t, df)
+    for t, freedom, p in ((2.0, 5, 0.10194), (3.0, 10, 0.01334), (1.0, 30, 0.32531)):
+        assert student_p(t, freedom) == pytest.approx(p, abs=1e-4)
+
+
+def test_p_and_interval_agree():
+    mean = Mean.of(np.random.default_rng(1).normal(1, 1, 30))
+    assert mean.p_against(mean.low) == pytest.approx(0.05, rel=0.03)
+    share = Mean.of_metric(np.array([1.0] * 15 + [0.0] * 5))
+    assert share.p_against(share.low) == pytest.approx(0.05, rel=0.01)

@@ -93,6 +93,15 @@ def test_a_lock_holds_what_a_run_depends_on(installed):
     assert locked["policy"] is None
 
 
+def test_plugins_that_an_extra_brings_together_are_not_locked(installed):
+    """`sidelight[all]` names every plugin; a recipe of toys uses none of them."""
+    plugins = {name for name in sidelight.lock("toys.json")["distributions"] if name.startswith("sidelight-")}
+    watching = {entry.distribution for entry in catalog.index().entries if entry.role == "observer"}
+    assert "sidelight-captum" not in plugins
+    assert {"sidelight-specs", "sidelight-toy"} <= plugins
+    assert watching <= plugins
+
+
 def test_a_lock_is_the_same_made_twice(installed):
     first = sidelight.lock("toys.json")
     forget()

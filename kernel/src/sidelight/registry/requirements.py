@@ -20,7 +20,8 @@ def required_with(names: tuple[str, ...]) -> tuple[str, ...]:
     """These distributions and all installed ones that they require, normalised and in order.
 
     Of plugins, which are what requires the specs, extras count as well, because nobody can tell which of them a run
-    uses; not those of tools for developers. Of other libraries those count that somebody asks for.
+    uses; not those of tools for developers, nor plugins that an extra brings together: what a run uses of these is
+    named. Of other libraries those count that somebody asks for.
     """
     pending = [(normalise(name), frozenset[str]()) for name in names]
     known: dict[str, frozenset[str]] = {}
@@ -31,12 +32,13 @@ def required_with(names: tuple[str, ...]) -> tuple[str, ...]:
         needs = requirements(name)
         if needs is None:  # not installed: an extra, or a plugin that is broken
             continue
-        if name == SPECS or any(normalise(need.name) == SPECS for need in needs):
+        if _is_plugin(name):
             extras |= _extras(name) - _TOOLS
         known[name] = extras = known.get(name, frozenset()) | extras
         for need in needs:
-            wanted = ({"extra": extra} for extra in ("", *extras))
-            if need.marker is None or any(need.marker.evaluate(one) for one in wanted):
+            always = need.marker is None or need.marker.evaluate({"extra": ""})
+            by_extra = not always and any(need.marker.evaluate({"extra": extra}) for extra in extras)  # type: ignore[union-attr]
+            if always or (by_extra and not _is_plugin(need.name)):
                 pending.append((normalise(need.name), frozenset(need.extras)))
     return tuple(sorted(known))
 
@@ -52,6 +54,12 @@ def requirements(name: str) -> tuple[Requirement, ...] | None:
         return tuple(Requirement(text) for text in requires(name) or ())
     except (PackageNotFoundError, InvalidRequirement, OSError, UnicodeDecodeError):
         return None
+
+
+def _is_plugin(name: str) -> bool:
+    """True for the specs and whatever requires them."""
+    needs = requirements(name) or ()
+    return normalise(name) == SPECS or any(normalise(need.name) == SPECS for need in needs)
 
 
 def _extras(name: str) -> frozenset[str]:

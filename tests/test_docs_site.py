@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+from docsite.api import PACKAGES  # noqa: E402
 from docsite.built import check_files  # noqa: E402
 from docsite.dialect import for_python_markdown  # noqa: E402
 from docsite.markdown import links  # noqa: E402
@@ -102,6 +105,27 @@ def test_what_is_wrong_with_a_built_site_is_found(tmp_path):
         "index.html links to d.png, which does not exist",
     ]
     assert list(check_files(tmp_path / "b" / "none"))
+
+
+def test_docstrings_name_one_parameter_a_line():
+    """What the site's builds refuse, told by a test of a second."""
+    several = re.compile(r"^ +[a-z_]+(, [a-z_]+)+: [a-z]")
+    wrong = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for package, (sources, _) in PACKAGES.items()
+        for file in (ROOT / sources / package).rglob("*.py")
+        if not file.name.startswith("_") and "checks" not in file.parts
+        for docstring in (
+            ast.get_docstring(node) for node in ast.walk(ast.parse(file.read_text())) if is_documented(node)
+        )
+        for line in (docstring or "").splitlines()
+        if several.match(line)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def is_documented(node):
+    return isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
 
 
 def test_the_citation_names_the_version():

@@ -47,7 +47,7 @@ def repository() -> str:
         return ""
     facts = tomllib.loads((ROOT / "tools" / "publishing.toml").read_text(encoding="utf-8"))
     version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
-    return facts["file"].format(repository=facts["repository"], version=version, path="").rstrip("/")
+    return str(facts["file"]).format(repository=facts["repository"], version=version, path="").rstrip("/")
 
 
 def check_site(name: str) -> bool:

@@ -49,7 +49,9 @@ def _fields(cls: Class) -> dict[str, Parameter]:
         bases = []
     for owner in (*reversed(bases), cls):
         options = _options(owner)
-        for field in owner.members.values() if options is not None else ():
+        if options is None:
+            continue
+        for field in owner.members.values():
             if isinstance(field, Attribute) and field.annotation is not None and "property" not in field.labels:
                 _add(found, field, by_keyword=options.get("kw_only") == "True")
     return dict(sorted(found.items(), key=lambda item: item[1].kind is ParameterKind.keyword_only))

@@ -26,7 +26,8 @@ class Effect:
 
     Args:
         value: the estimate, finite.
-        low, high: its 95 % interval, which holds the value.
+        low: lower limit of its 95 % interval, which holds the value.
+        high: upper limit of the interval.
         controls: (C,) float32, the same number of each random control; None where there are none.
     """
 

@@ -1,5 +1,5 @@
 # make demo   a virtual environment, everything installed, the quickstart run; prints the page to open
-# make extras plugins for timm, transformers, torchvision, grad-cam, zennit and ray, whose packages are large, and `make weights`
+# make extras plugins whose packages are large (timm, transformers, torchvision, grad-cam, zennit, ray, trackers), and `make weights`
 # make weights face networks that others publish, for the plugin faces
 # make test   a virtual environment, everything that a test needs, the whole suite
 # make alone  each distribution by itself with what it declares, its own tests; some of them: make alone ONLY="ui plugins/timm"
@@ -17,7 +17,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DISTS   = specs kernel recipes $(sort $(wildcard plugins/*))
 # Plugins whose packages are large; `make test` installs them, `make demo` does not.
-HEAVY   = $(filter $(addprefix plugins/,grad-cam ray timm torchvision transformers zennit),$(DISTS))
+HEAVY   = $(filter $(addprefix plugins/,grad-cam mlflow ray tensorboard timm torchvision transformers zennit),$(DISTS))
 LIGHT   = $(filter-out $(HEAVY),$(DISTS))
 EDIT    = $(addprefix --editable ,$(1))
 FRONTS  = $(patsubst %/package.json,%,$(sort $(wildcard plugins/*/package.json)))
@@ -55,7 +55,7 @@ $(VENV)/tools: $(VENV)/installed requirements-dev.txt
 
 # Their packages first, because one of them is built apart.
 extras: $(VENV)/installed weights
-	$(PIP) grad-cam ray timm torchvision transformers zennit
+	$(PIP) grad-cam mlflow-skinny ray tensorboard timm torchvision transformers zennit
 	$(PIP) --no-build-isolation $(call EDIT,$(HEAVY))
 
 # Data of these packages are read, and nothing of them is imported: what their code depends on is left out.

@@ -6,7 +6,6 @@ import attrs
 import numpy as np
 import pytest
 from sidelight_report.notebook import sidelight_run_html
-from sidelight_report.overlay import PREDICTED, PROBE, VIRIDIS, overlaid
 from sidelight_specs.results import (
     Counterfactual,
     Heatmap,
@@ -19,6 +18,7 @@ from sidelight_specs.results import (
 )
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.testing import toy_results
+from sidelight_ui.overlay import PREDICTED, PROBE, VIRIDIS, overlaid
 
 GREY = np.full((1, 1, 3), 0.5, np.float32)
 

@@ -123,10 +123,10 @@ def _saturation(explanation: Explanation, row: int) -> float:
 def _counterfactual(results: Results, explanation: Counterfactual, row: int, name: str) -> str:
     """The image that the classifier calls otherwise, and what was added and removed."""
     from sidelight_specs.results.question import softmax
+    from sidelight_ui.overlay import ADDED, REMOVED, overlaid
 
     from sidelight_report.document.phrases import class_name
     from sidelight_report.encoding import saturation
-    from sidelight_report.overlay import ADDED, REMOVED, overlaid
 
     if not explanation.converged[row]:
         return "no answer found"
@@ -152,9 +152,9 @@ def _first_picture(explained: np.ndarray, explanation: Explanation, row: int, le
     """
     import numpy as np
     from sidelight_specs.blocks import Overlay, Pair, Picture, Strip
+    from sidelight_ui.overlay import PREDICTED, PROBE, overlaid
 
     from sidelight_report.encoding import saturation
-    from sidelight_report.overlay import PREDICTED, PROBE, overlaid
 
     for block in explanation.view(row):
         if isinstance(block, Overlay):

@@ -1,4 +1,4 @@
-"""Values over an image as a still picture, in the colours of the page (`web/colours.js`)."""
+"""Values over an image as a still picture, in the colours of the report (its `web/colours.js`)."""
 
 from __future__ import annotations
 

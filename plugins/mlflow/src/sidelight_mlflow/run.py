@@ -1,0 +1,173 @@
+"""Logging of a finished run by MLflow's client.
+
+A run of Sidelight becomes one MLflow run, found again by the tag `sidelight.digest` of its recipe and results: rendered
+once more, it is updated and not doubled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sidelight_specs import UserError
+from sidelight_specs.digests import digest_of
+from sidelight_specs.recipe_yaml import recipe_text
+from sidelight_specs.results.answers import answers_of
+from sidelight_specs.results.table import table_of
+from sidelight_specs.roles import Renderer
+from sidelight_ui.stills import sheet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mlflow import MlflowClient
+    from sidelight_specs import Run
+    from sidelight_specs.results import Results
+
+    from sidelight_mlflow import RunParams
+
+DIGEST = "sidelight.digest"
+STORE = "mlruns"
+_LONGEST, _LONGEST_KEY = 500, 250  # characters of a value and of a key that every version of MLflow takes
+_MOST = 100  # entities that one request may hold
+_SWITCHES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+class MlflowRun(Renderer):
+    """Logs the run; `mlflow.json` in the renderer's folder says where it is."""
+
+    def __init__(self, params: RunParams, *, run: Run) -> None:
+        self._params, self._run = params, run
+
+    def render(self, results: Results, folder: Path) -> Sequence[Path]:
+        """Log the run, and write what was logged into `folder`.
+
+        Raises:
+            UserError: the tracking server cannot be reached.
+        """
+        files = [*_tables(results, folder), *_pictures(results, folder, self._params.images)]
+        uri = self._params.tracking_uri or (folder / STORE).resolve().as_uri()
+        experiment = self._params.experiment or results.name
+        with _without_telemetry():
+            import mlflow
+            from mlflow.exceptions import MlflowException
+
+            try:
+                client = mlflow.MlflowClient(tracking_uri=uri)
+                logged = _log(client, experiment, results, folder, files)
+            except MlflowException as error:
+                fix = "start the server, or leave tracking_uri out for a file store beside the run"
+                raise UserError(f"MLflow cannot log to {uri}: {str(error).splitlines()[0]}", fix) from error
+        receipt = folder / "mlflow.json"
+        where = self._params.tracking_uri or STORE  # relative: the run's folder may move
+        text = json.dumps({"tracking_uri": where, "experiment": experiment, "run_id": logged}, indent=2)
+        receipt.write_text(text + "\n", encoding="utf-8")
+        store = [path for path in sorted((folder / STORE).rglob("*")) if path.is_file() and path.stat().st_size]
+        return [receipt, *files, *store]
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """MLflow's usage reports are off while it is imported and used; a file store is allowed where it asks."""
+    before = {name: os.environ.get(name) for name in _SWITCHES}
+    os.environ.update(_SWITCHES)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _log(client: MlflowClient, experiment: str, results: Results, folder: Path, files: Sequence[Path]) -> str:
+    """The id of the MLflow run that holds these results now."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    found = client.get_experiment_by_name(experiment)
+    where = found.experiment_id if found else client.create_experiment(experiment)
+    digest = digest_of(json.dumps([results.recipe, results.digests()], sort_keys=True, default=str))
+    earlier = client.search_runs([where], filter_string=f"tags.`{DIGEST}` = '{digest}'")
+    run = earlier[0] if earlier else client.create_run(where, run_name=results.name, tags={DIGEST: digest})
+    logged, ident = set(run.data.metrics), run.info.run_id
+    metrics = [Metric(name, value, run.info.start_time, 0) for name, value in numbers(results) if name not in logged]
+    chosen = [Param(_key(name), _short(value)) for name, value in flat(results.recipe)]
+    tags = [RunTag(_key(name), _short(text)) for name, text in _tags(results).items()]
+    for start in range(0, max(map(len, (metrics, chosen, tags))), _MOST):
+        chunk = slice(start, start + _MOST)
+        client.log_batch(ident, metrics=metrics[chunk], params=chosen[chunk], tags=tags[chunk])
+    for file in files:
+        client.log_artifact(ident, str(file), artifact_path=file.parent.name if file.parent != folder else None)
+    client.set_terminated(ident)
+    return str(ident)
+
+
+def numbers(results: Results) -> Iterator[tuple[str, float]]:
+    """`METRIC/SUBJECT/NUMBER` and its mean, then the ends of its 95 % interval as `NAME.low` and `NAME.high`.
+
+    A file store keeps a metric as a file, so that no name may be a folder of another.
+    """
+    for row in table_of(results):
+        ends = row.interval or (math.nan, math.nan)
+        for suffix, value in zip(("", ".low", ".high"), (row.value, *ends), strict=True):
+            if math.isfinite(value):
+                yield (
+                    "/".join(_key(part.replace("/", "_")) for part in (row.metric, row.of, row.name + suffix)),
+                    float(value),
+                )
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """A recipe's values under dotted names: `explainers.cdeepex.with.steps`; a list of plain values is one of them."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flat(item, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def _tags(results: Results) -> dict[str, str]:
+    """Warnings, versions, and what may not be claimed."""
+    tags = {f"sidelight.warning.{number}": text for number, text in enumerate(results.warnings, 1)}
+    tags |= {f"sidelight.environment.{name}": str(text) for name, text in results.environment.items()}
+    return tags | {f"sidelight.limits.{one.id}": " ".join(one.limits) for one in results.components if one.limits}
+
+
+def _tables(results: Results, folder: Path) -> list[Path]:
+    """The resolved recipe, the facts of the run, and both tables."""
+    recipe, facts = folder / "recipe.yaml", folder / "facts.json"
+    recipe.write_text(recipe_text(results.recipe), encoding="utf-8")
+    facts.write_text(json.dumps(results.facts(), indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    tables = {"answers.csv": answers_of(results), "measurements.csv": table_of(results).columns}
+    for name, columns in tables.items():
+        columns.write(folder / name)
+    return [recipe, facts, *(folder / name for name in tables)]
+
+
+def _pictures(results: Results, folder: Path, most: int) -> list[Path]:
+    """`pictures/EXPLAINER.png` of each explanation that has pictures."""
+    from PIL import Image
+
+    files = []
+    for number, (name, explanation) in enumerate(results.explanations.items(), 1):
+        drawn = sheet(results, explanation, most)
+        if drawn is not None:
+            files.append(folder / "pictures" / f"{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.png")
+            files[-1].parent.mkdir(exist_ok=True)
+            Image.fromarray(drawn.transpose(1, 2, 0)).save(files[-1])
+    return files
+
+
+def _key(name: str) -> str:
+    """A name in the characters that MLflow takes."""
+    return re.sub(r"[^\w\-./ ]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,0 +1,3 @@
+from sidelight_specs.testing import component_tests
+
+test_conformance = component_tests("sidelight-tensorboard")

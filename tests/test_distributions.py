@@ -19,6 +19,7 @@ TREES = {folder: tomllib.loads((folder / "pyproject.toml").read_text()) for fold
 PROJECTS = {folder: tree["project"] for folder, tree in TREES.items()}
 MODULES = {  # of packages whose module has another name
     "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
+    "mlflow-skinny": "mlflow",
     "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-image": "skimage",

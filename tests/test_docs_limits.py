@@ -1,6 +1,7 @@
 """docs/explanation/limits.md says what the descriptors say, and a run carries it."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -36,3 +37,11 @@ def test_a_shared_limit_stands_once(tool):
     shared = [limit for limit in sentences if f"**: {limit}" in text]
     assert len(shared) >= 5
     assert all(text.count(limit) == 1 for limit in shared)
+
+
+def test_the_pages_that_llms_txt_names_are_there():
+    text = (TOOLS.parent / "llms.txt").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 8
+    assert [link for link in links if not (TOOLS.parent / link).is_file()] == []
+    assert text.startswith("# Sidelight\n\n> ")

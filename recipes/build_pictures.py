@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class Pictures(BuildHookInterface):
+class Pictures(BuildHookInterface[Any]):
     """Takes them from `docs/gallery` of the repository, and in a source distribution from where it put them."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -364,8 +364,13 @@ class Steps:
         if not self.digests:
             record, environment = self.session.record, _environment(self.session.device)
             emitted, warnings = dict(record.emitted), tuple(record.warnings)
-            more = {"environment": environment, "declared_late": self.declared_late}
-            self.results = attrs.evolve(self.results, emitted=emitted, warnings=warnings, **more)
+            self.results = attrs.evolve(
+                self.results,
+                emitted=emitted,
+                warnings=warnings,
+                environment=environment,
+                declared_late=self.declared_late,
+            )
             self.digests = self.results.digests()
         return self.results
 

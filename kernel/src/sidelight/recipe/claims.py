@@ -48,7 +48,8 @@ def _component(value: Value, role: Role, path: str, catalog: Catalog, problems: 
     """The component `{use, with}` that reads a sentence; an unreadable one, after a problem, where none does."""
     readers, examples = list[tuple[str, dict[str, Any]]](), list[str]()
     for one in catalog.usable(role.name):
-        examples += [quoted(one.descriptor.sentence)] if one.descriptor.sentence else []
+        sentence: str = getattr(one.descriptor, "sentence", "")  # of roles whose components read one
+        examples += [quoted(sentence)] if sentence else []
         try:
             adoption = one.descriptor.adopts(value.data)
         except UserError as error:

@@ -16,7 +16,7 @@ Two replacements guard against what one of them adds to the image: a black patch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -255,7 +255,7 @@ def _one_by_one(measured: dict[str, Measured], bound: float) -> list[str]:
     return texts
 
 
-def _pairs(measured: dict[str, Measured], odds: np.ndarray, images: torch.Tensor) -> dict[str, object]:
+def _pairs(measured: dict[str, Measured], odds: np.ndarray, images: torch.Tensor) -> dict[str, Any]:
     """The image of median effect under the first replacement, before and after each replacement."""
     first = next(iter(measured.values()))
     middle = int(np.argsort(odds - first.after, kind="stable")[len(odds) // 2])

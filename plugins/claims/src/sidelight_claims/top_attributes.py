@@ -180,7 +180,8 @@ def _mean(drawn: np.ndarray, effects: np.ndarray) -> np.ndarray:
     """(A,) means over the images drawn; the mean over all where none of them was measured."""
     known = np.isfinite(drawn)
     total, number = np.where(known, drawn, 0).sum(axis=1), known.sum(axis=1)
-    return np.divide(total, number, out=np.nanmean(effects, axis=1), where=number > 0)
+    means: np.ndarray = np.divide(total, number, out=np.nanmean(effects, axis=1), where=number > 0)
+    return means
 
 
 def _rank(means: np.ndarray, plain: np.ndarray, groups: list[np.ndarray]) -> int:

@@ -99,7 +99,7 @@ def _log(client: MlflowClient, experiment: str, results: Results, folder: Path, 
     metrics = [Metric(name, value, run.info.start_time, 0) for name, value in numbers(results) if name not in logged]
     chosen = [Param(_key(name), _short(value)) for name, value in flat(results.recipe)]
     tags = [RunTag(_key(name), _short(text)) for name, text in _tags(results).items()]
-    for start in range(0, max(map(len, (metrics, chosen, tags))), _MOST):
+    for start in range(0, max(len(metrics), len(chosen), len(tags)), _MOST):
         chunk = slice(start, start + _MOST)
         client.log_batch(ident, metrics=metrics[chunk], params=chosen[chunk], tags=tags[chunk])
     for file in files:

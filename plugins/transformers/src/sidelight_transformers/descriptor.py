@@ -51,7 +51,7 @@ class ImageClassifierDescriptor(ModelSourceDescriptor):
             return "", {}
         return (model.stamp() if isinstance(model, ModelFolder) else ""), {}
 
-    def reads(self, params: object) -> Iterable[str]:
+    def reads(self, params: Any) -> Iterable[str]:
         """Files that the model is made of, and the file of class names."""
         try:
             model = configuration(params)

@@ -17,12 +17,16 @@ from sidelight_specs.results.measurement import Measurements
 from sidelight_specs.results.question import Predictions, Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _SINGLE = ("split", "predictions", "targets", "inversion")
 _NAMED = ("explanations", "counterparts", "attributes", "claims", "emitted")
 _TUPLES = ("class_names", "contested", "warnings")
+
+
+def _as_tuple(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(items)  # json has lists
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +55,7 @@ class ComponentRecord:
     version: str = ""
     params: dict[str, Any] = attrs.field(factory=dict)
     card: dict[str, str] = attrs.field(factory=dict)
-    limits: tuple[str, ...] = attrs.field(default=(), converter=tuple)  # json has lists
+    limits: tuple[str, ...] = attrs.field(default=(), converter=_as_tuple)
 
 
 @attrs.frozen(eq=False, kw_only=True)

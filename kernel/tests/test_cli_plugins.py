@@ -231,7 +231,7 @@ blocked:
 
 problems with installed distributions:
   acme-odd ({odd}): unknown entry point group "sidelight.v1.wizard"; known are sidelight.v1.ROLE \
-with ROLE one of data, classifier, generator, inverter, attribute_finder, explainer, metric, renderer, executor
+with ROLE one of data, classifier, generator, inverter, attribute_finder, explainer, metric, claim, renderer, executor
 
 1 broken, 1 blocked, 1 ok
 """

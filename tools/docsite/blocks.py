@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 OURS = re.compile(r"(?:recipes|examples|plugins|benchmarks|tools|tests|docs)/[\w./-]+")
 USE = re.compile(r"(?:[\w.]+=)?([a-z][a-z0-9-]*/[a-z][a-z0-9+-]*)")
 ELSEWHERE = ("acme", "my-", "runs/", "photos", "examples/", "recipes/", "plugins/")  # names of the reader's own things
-OTHERS = {"npm", "open", "pre-commit", "sha256sum", "ssh-keygen"}  # programs whose command lines are not ours to know
+# programs whose command lines are not ours to know
+OTHERS = {"npm", "open", "pre-commit", "sha256sum", "ssh-keygen", "tensorboard"}
 
 
 FILES = ("*.md", "docs/**/*.md", "kernel/README.md", "specs/README.md", "plugins/*/README.md", "recipes/README.md")

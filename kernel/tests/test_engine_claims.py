@@ -112,6 +112,15 @@ def test_another_recipe_in_the_folder_says_nothing(toys, tmp_path):
     assert toys.run(other, out=tmp_path / "run").results.declared_late == {}
 
 
+def test_a_manifest_that_holds_anything_else_in_its_place_tells_of_no_run(toys, tmp_path):
+    recipe, out = claims(toys, a="it is supported"), tmp_path / "run"
+    toys.run(recipe, out=out)
+    for broken in ({"facts": None}, {"declarations": ["a"]}, {"declarations": {"claims": "a"}}, {"claims": 3}):
+        manifest = json.loads((out / "run.json").read_text())
+        (out / "run.json").write_text(json.dumps(manifest | broken))
+        assert toys.run(recipe, out=out).manifest["claims"] == {"a": "supported"}
+
+
 # What claims name
 
 

@@ -3,8 +3,10 @@
 import attrs
 import numpy as np
 import pytest
+import torch
 from sidelight_claims import DecidesParams, MeasuredParams, TopAttributesParams
 from sidelight_claims.decides import Decides
+from sidelight_claims.decides import Measured as Effects
 from sidelight_claims.measured import Measured
 from sidelight_claims.regions import controls
 from sidelight_claims.statistics import Mean, student_p
@@ -118,6 +120,49 @@ def test_a_region_as_wide_as_the_image_goes_round_the_edges():
     assert all(move(masks).sum() == masks.sum() for move in moves)
 
 
+def test_images_without_an_answer_have_no_region_and_no_counterfactual():
+    results = results_of(label=0)
+    is_answered = np.arange(len(results.split)) > 0
+    partial = {
+        name: attrs.evolve(results.explanations[name], answered=is_answered, no_answer="it gave up")
+        for name in ("heatmap", "counterfactual")
+    }
+    results = attrs.evolve(results, explanations=partial)
+    answer = decides(results, explainer="heatmap", replacements=("mean",))
+    assert answer.n == len(results.split) - 1
+    answer = decides(results, mask="cause", replacements=("counterfactual/counterfactual",))
+    assert "no counterfactual of 1 of 4 images" in answer.reason
+
+
+def test_the_whole_image_is_no_region():
+    answer = decides(results_of(), box=(0, 0, 32, 32))
+    assert answer.verdict == "not established"
+    assert "the whole image" in answer.reason
+
+
+def test_what_speaks_for_a_claim_does_not_speak_against_it():
+    """An effect above the bound that random regions do not reach, though its excess over their mean is small."""
+    effect, excess = Mean.of(np.array([1.2, 1.25, 1.3])), Mean.of(np.array([0.4, 0.45, 0.5]))
+    images = torch.zeros(1, 1, 1, 1)
+    clear = Effects(effect, excess, np.full(39, 0.8), np.zeros(3), images)
+    assert clear.is_for(1.0)
+    assert not clear.is_against(1.0)
+    reached = clear._replace(controls=np.full(39, 1.4))
+    assert reached.is_against(1.0)
+    assert not reached.is_for(1.0)
+
+
+def test_log_odds_that_are_not_finite_establish_nothing():
+    class Overflowing(ToyClassifier):
+        def class_logits(self, images):
+            return super().class_logits(images) * float("nan")
+
+    params = DecidesParams(winner=0, loser=1, mask="cause", controls=19)
+    answer = Decides(params, classifier=Overflowing(), run=ToyRun()).judge(results_of(label=0))
+    assert answer.verdict == "not established"
+    assert "not finite" in answer.reason
+
+
 # measured
 
 
@@ -160,16 +205,30 @@ def test_equal_values_are_told():
     assert "has no width" in answer.warnings[0]
 
 
+def test_questions_about_one_image_count_once():
+    """Nine answers that agree are three images, of which Wilson's interval begins at 44 %."""
+    results = toy_results(count=3)
+    rows = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    number = Measurement(name="share", values=np.ones(9, np.float32))
+    results = attrs.evolve(
+        results, split=results.split.take(rows), measurements={"m": {"a": Measurements(items=(number,))}}
+    )
+    answer = Measured(MeasuredParams(metric="m", comparison=">=", threshold=0.5), run=ToyRun()).judge(results)
+    assert (answer.verdict, answer.n) == ("not established", 3)
+
+
 # top-attributes
 
 
-def ranked(effects, names, towards=None, **options):
+def ranked(effects, names, towards=None, targets=(0, 0, 0), before=None, after=None, **options):
     """The rank by name, as of data without factors."""
     effects = np.array(effects, np.float32)
     attributes = tuple(
-        Attribute(name=name, coordinate=at, effect=float(effects[at].mean()), target=0) for at, name in enumerate(names)
+        Attribute(name=name, coordinate=at, effect=float(effects[at].mean()), target=targets[at])
+        for at, name in enumerate(names)
     )
     found = Attributes(answers="probe", attributes=attributes, effects=effects, class_names=CLASSES)
+    found = attrs.evolve(found, before=before, after=after)
     results = attrs.evolve(toy_results(), attributes={"finder": found})
     params = TopAttributesParams(factor="lips", towards=towards, **options)
     return TopAttributes(params, data=None, run=ToyRun()).judge(results)
@@ -187,6 +246,31 @@ def test_a_rank_is_decided_by_bootstrap(spread, names, verdict):
     noise = np.random.default_rng(0).normal(size=(3, 20)) * spread
     answer = ranked(np.array([[2.0], [1.5], [1.0]]) + noise, names, top=1, draws=199)
     assert answer.verdict == verdict, answer.reason
+
+
+def test_no_attribute_that_changes_the_factor_is_never_in_the_top():
+    """However many places are claimed: here more than there are attributes."""
+    answer = ranked(np.ones((2, 9)), ("red lips", "hair"), top=9, targets=(1, 0), towards=0)
+    assert answer.verdict == "contradicted"
+    assert "by no attribute" in answer.reason
+    assert answer.before is None
+
+
+def test_the_pair_is_of_the_attribute_that_is_ranked():
+    """The last of three has the largest effect, and the second one of the name is of another class."""
+    effects = np.array([[1.0], [1.0], [3.0]]) * np.ones((3, 9))
+    names, targets = ("red lips", "lips", "pale lips"), (0, 1, 0)
+    images = np.linspace(0, 1, 3, dtype=np.float32)[:, None, None, None, None] * np.ones((3, 1, 1, 4, 4), np.float32)
+    answer = ranked(effects, names, top=1, targets=targets, towards=0, before=images, after=images)
+    assert answer.captions == ("pale lips",)
+    assert answer.before.max() == 1
+
+
+@pytest.mark.parametrize("towards", [2, 99])
+def test_a_class_without_attributes_establishes_nothing(towards):
+    answer = ranked(np.ones((2, 9)), ("red lips", "hair"), top=1, towards=towards)
+    assert answer.verdict == "not established"
+    assert f"no attributes towards {towards}" in answer.reason
 
 
 def test_attributes_without_effects_or_names_establish_nothing():

@@ -87,20 +87,26 @@ class Declarations:
 def declarations(resolved: Resolved, previous: Mapping[str, Any]) -> Declarations:
     """Declarations of a run's claims, beside the manifest of the run that stood in its folder, if any."""
     claims = {one.id: digest_of(_plain(one)) for one in resolved.of_role("claim")}
-    is_same = previous.get("facts", {}).get("name") == resolved.name
+    is_same = _object(previous, "facts").get("name") == resolved.name
     seen = str(previous.get("finished", "")) if is_same else ""
-    known = previous.get("declarations", {}).get("claims", {}) if is_same else {}
+    known = _object(_object(previous, "declarations"), "claims") if is_same else {}
     entries = {name: {"digest": digest, "after": seen} for name, digest in claims.items()}
     for name, digest in claims.items():
         if isinstance(one := known.get(name), dict) and one.get("digest") == digest:
             entries[name]["after"] = str(one.get("after", ""))
-    verdicts = previous.get("claims", {})
+    verdicts = _object(previous, "claims")
     withdrawn = tuple(
         f"the claim {quoted(name)}, {verdicts.get(name, 'not judged')} in the run of {seen}, is no longer declared"
         for name in known
         if name not in claims
     )
     return Declarations(digest_of(resolved.plain), entries, withdrawn)
+
+
+def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of another run's manifest, which may hold anything; empty where it is no object."""
+    part = document.get(key)
+    return part if isinstance(part, dict) else {}
 
 
 def _plain(one: ResolvedComponent) -> dict[str, Any]:

@@ -169,6 +169,9 @@ class DecidesDescriptor(SentenceDescriptor):
             if left + width > shape[2] or top + height > shape[1]:
                 message = f"the box {left},{top},{width},{height} leaves images of {shape[1]}x{shape[2]}"
                 yield Mistake(message, "give a box inside of them", "box")
+            elif (width, height) == (shape[2], shape[1]):
+                message = "the box is the whole image, and no random region can be held against it"
+                yield Mistake(message, "give a smaller box", "box")
 
 
 def _unknown_class(name: str | int | None, given: Given, option: str) -> Iterator[Mistake]:

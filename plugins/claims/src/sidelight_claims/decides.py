@@ -8,7 +8,7 @@
     supported     under every replacement: the 95 % interval of mean e lies above the bound, and
                   p = (1 + #{j: mean_i c_ij >= mean_i e_i}) / (1 + C) <= 0.05
     contradicted  under every replacement: the interval of mean e lies below the bound, or that of the excess,
-                  mean_i (e_i - mean_j c_ij), does
+                  mean_i (e_i - mean_j c_ij), does although the first case does not hold
     not established  otherwise
 
 Two replacements guard against what one of them adds to the image: a black patch may itself look like something.
@@ -69,8 +69,8 @@ class Measured(NamedTuple):
         return self.effect.low > bound and self.rank <= LEVEL
 
     def is_against(self, bound: float) -> bool:
-        """True if the effect is below the bound, or no larger than that of random regions by more."""
-        return self.effect.high < bound or self.excess.high < bound
+        """True if the effect is below the bound, or exceeds that of random regions, which reach it, by less."""
+        return not self.is_for(bound) and (self.effect.high < bound or self.excess.high < bound)
 
 
 class Decides(Claim):
@@ -97,6 +97,8 @@ class Decides(Claim):
             return ClaimResult.unmeasurable(self._text, self._rule, str(reason))
         images = to_tensor(results.split.images[region.rows], self._run)  # (N, C, H, W)
         odds = self._odds(images, sides)  # f, (N,)
+        if not np.isfinite(odds).all():
+            return ClaimResult.unmeasurable(self._text, self._rule, "the classifier's log-odds are not finite")
         moves, control = controls(region.masks, self._params.controls, self._run.rng("controls"))
         masks = [region.masks, *(move(region.masks) for move in moves)]
         measured = {name: self._measure(images, odds, other, masks, sides) for name, other in replaced.items()}
@@ -140,9 +142,10 @@ class Decides(Claim):
         pixels = getattr(found, "images", None)
         if pixels is None or pixels.shape != results.split.images.shape:
             raise Unmeasurable(f"{explainer} gave no counterfactuals of the images")
-        converged = getattr(found, "converged", None)
-        if converged is not None and not np.asarray(converged)[region.rows].all():
-            missing = int((~np.asarray(converged, bool)[region.rows]).sum())
+        is_missing = ~np.array([found.has_answer(row) for row in region.rows])  # type: ignore[union-attr]
+        if (converged := getattr(found, "converged", None)) is not None:
+            is_missing |= ~np.asarray(converged, bool)[region.rows]
+        if missing := int(is_missing.sum()):
             raise Unmeasurable(f"{explainer} found no counterfactual of {missing} of {len(region.rows)} images")
         return to_tensor(pixels[region.rows], self._run)
 
@@ -218,7 +221,8 @@ class Decides(Claim):
             "negligible. Supported if under every replacement the whole 95 % interval of the mean effect over images "
             f"(Student's) lies above that, and at most {100 * LEVEL:.0f} % of the random regions reach it. "
             "Contradicted if under every replacement the interval lies below that, as where the effect goes the other "
-            "way, or the interval of the effect's excess over the mean random region does. Else not established."
+            "way, or the interval of the effect's excess over the mean random region does and random regions reach the "
+            "effect. Else not established."
         )
 
 
@@ -236,7 +240,8 @@ def _reason(verdict: str, measured: dict[str, Measured], bound: float) -> str:
             return f"the effect goes the other way, by {-high:.3g} nats or more"
         if high < bound:
             return f"the effect is negligible, {high:.3g} nats at most where {bound:.3g} would count"
-        return "the region has no more effect than random regions of its size and shape"
+        excess = max(one.excess.high for one in measured.values() if one.effect.high >= bound)
+        return f"the effect exceeds that of random regions by {excess:.3g} nats at most where {bound:.3g} would count"
     return f"no rule holds under every replacement: {'; '.join(_one_by_one(measured, bound))}"
 
 

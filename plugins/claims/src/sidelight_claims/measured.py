@@ -35,7 +35,7 @@ class Measured(Claim):
         if item is None:
             known = ", ".join(one.name for one in of[names[0]].items) or "none"
             return self._unmeasurable(f"the metric gives no number {params.number}; it gives {known}", evidence)
-        values = item.values[np.isfinite(item.values)]
+        values = _by_image(item, results)
         if item.limits is not None and len(values):
             effect = Effect(value=item.value, low=min(item.limits), high=max(item.limits))
             return self._judged(item, names[0], effect, None, len(results.split), evidence)
@@ -102,10 +102,22 @@ class Measured(Claim):
         return (
             f"Supported if the whole 95 % interval of the mean over images lies {at}{side} {params.threshold:g}, "
             f"contradicted if it lies wholly {other}, else not established. Intervals are Wilson's of numbers that are "
-            f"0 or 1 in each image and Student's of others; fewer than {FEWEST} images have none."
+            f"0 or 1 in each image and Student's of others; fewer than {FEWEST} images have none. An image "
+            "that was asked about several times counts once, by the mean of its numbers."
         )
 
 
 def _item(measurements: Measurements, name: str) -> Measurement | None:
     """The number of a name; the first where no name is given."""
     return next((one for one in measurements.items if name in ("", one.name)), None)
+
+
+def _by_image(item: Measurement, results: Results) -> np.ndarray:
+    """Finite values, one for each image: several questions about one image are no independent values."""
+    is_finite, ids = np.isfinite(item.values), np.array(results.split.ids)
+    values: np.ndarray = item.values[is_finite].astype(np.float64)
+    if item.whole or len(ids) != len(item.values):
+        return values
+    _, image, count = np.unique(ids[is_finite], return_inverse=True, return_counts=True)
+    means: np.ndarray = np.bincount(image, weights=values) / count
+    return means

@@ -59,7 +59,7 @@ def region_of(params: DecidesParams, results: Results) -> Region:
     area = masks.mean(axis=(1, 2))
     rows = np.flatnonzero((area > 0) & (area < 1))
     if not len(rows):
-        raise Unmeasurable(f"no explained image has a region: {what}")
+        raise Unmeasurable(f"the region ({what}) is empty, or the whole image, in every explained image")
     return Region(masks[rows], rows, what)
 
 
@@ -73,7 +73,8 @@ def _highest(params: DecidesParams, results: Results) -> np.ndarray:
     count = max(1, round(params.share / 100 * flat.shape[1]))
     masks = np.zeros(flat.shape, bool)
     np.put_along_axis(masks, np.argsort(-flat, axis=1, kind="stable")[:, :count], True, axis=1)
-    masks[flat.max(axis=1) == flat.min(axis=1)] = False
+    is_answer = np.array([heatmap.has_answer(row) for row in range(len(flat))])
+    masks[~is_answer | (flat.max(axis=1) == flat.min(axis=1))] = False
     return masks.reshape(values.shape)
 
 

@@ -7,7 +7,7 @@
                  the examples behind the changes
 
 Where the data cannot be drawn from factors, an attribute is taken by its name. No attribute that is plain: the rank
-is one more than their number.
+lies beyond all attributes and beyond the places that are claimed.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 STILL = 0.05  # half-ranges: a smaller mean change of a factor counts as none, as for metrics/attribute-factors
 PLAIN = 0.5  # of an attribute's largest change, likewise
 FEWEST = 5  # images behind an effect: of fewer a bootstrap has too few samples
+FEWEST_EXAMPLES = 3  # of each attribute, likewise: a single one gives the same answer in every sample
 BATCH = 64
 
 
@@ -49,19 +50,20 @@ class TopAttributes(Claim):
         """The verdict on the best rank over the classes, or over those that `towards` names."""
         try:
             name, found = self._found(results)
+            groups = self._groups(name, found, results.class_names)
             effects = self._effects(found)
             plain, how = self._plain(found)
         except Unmeasurable as reason:
             return ClaimResult.unmeasurable(self._text, self._rule, str(reason))
-        groups = self._groups(found, results.class_names)
-        rank = _rank(np.nanmean(effects, axis=1), plain(None), groups)
+        none = max(len(effects), self._params.top) + 1
+        rank, first = _first(np.nanmean(effects, axis=1), plain(None), groups, none)
         rng, draws = self._run.rng("bootstrap"), []
         for _ in self._run.progress(range(self._params.draws), "bootstrap"):
             drawn = effects[:, rng.integers(effects.shape[1], size=effects.shape[1])]
-            draws.append(_rank(_mean(drawn, effects), plain(rng), groups))
+            draws.append(_first(_mean(drawn, effects), plain(rng), groups, none)[0])
         ends = np.percentile(draws, (2.5, 97.5))
         effect = Effect(value=float(rank), low=min(float(ends[0]), rank), high=max(float(ends[1]), rank))
-        return self._judged(effect, np.array(draws), name, found, plain(None), how, effects.shape[1])
+        return self._judged(effect, np.array(draws), name, found, first, how, effects.shape[1])
 
     def _found(self, results: Results) -> tuple[str, Attributes]:
         finder = self._params.finder
@@ -95,8 +97,8 @@ class TopAttributes(Claim):
         if factor not in self._data.factor_ranges:
             known = ", ".join(self._data.factor_ranges)
             raise UserError(f"the data has no factor {factor}", f"name one of {known}")
-        if found.before is None or found.after is None or found.before.shape[1] < 1:
-            raise Unmeasurable("the finder kept no examples of its attributes")
+        if found.before is None or found.after is None or found.before.shape[1] < FEWEST_EXAMPLES:
+            raise Unmeasurable(f"the finder kept fewer than {FEWEST_EXAMPLES} examples of each attribute")
         reader = factor_regressor(self._data, self._run, self._params.images, self._params.steps, BATCH)
         column = reader.names.index(factor)
         quality = float(reader.r_squared[column])
@@ -115,30 +117,32 @@ class TopAttributes(Claim):
 
         return plain, f"read off {examples} examples of each (R squared {quality:.2f})"
 
-    def _groups(self, found: Attributes, names: tuple[str, ...]) -> list[np.ndarray]:
-        """Rows of the attributes of each class."""
+    def _groups(self, finder: str, found: Attributes, names: tuple[str, ...]) -> list[np.ndarray]:
+        """Rows of the attributes of each class, or of the class that `towards` names."""
         towards = self._params.towards
         names = found.class_names or names
         if isinstance(towards, str) and towards not in names:
             raise UserError(f"there is no class {towards}", f"name one of {', '.join(names[:20])}")
         target = names.index(towards) if isinstance(towards, str) else towards
         targets = np.array([one.target for one in found.attributes])
-        return [np.flatnonzero(targets == one) for one in np.unique(targets) if target in (None, one)]
+        groups = [np.flatnonzero(targets == one) for one in np.unique(targets) if target in (None, one)]
+        if not groups:
+            raise Unmeasurable(f"{finder} found no attributes towards {towards}")
+        return groups
 
     def _judged(
-        self, effect: Effect, draws: np.ndarray, name: str, found: Attributes, plain: np.ndarray, how: str, count: int
+        self, effect: Effect, draws: np.ndarray, name: str, found: Attributes, first: int, how: str, count: int
     ) -> ClaimResult:
         top, factor = self._params.top, self._params.factor
         within = float((draws <= top).mean())
-        place = "none" if not plain.any() else f"place {effect.value:g}"
+        place = "no attribute" if first < 0 else f"place {effect.value:g}"
         if effect.high <= top:
             verdict, p = "supported", 2 * (1 - within)
         elif effect.low > top:
             verdict, p = "contradicted", 2 * within
         else:
             verdict, p = "not established", None
-        first = int(np.flatnonzero(plain)[0]) if plain.any() else None
-        has_pair = first is not None and found.before is not None and found.after is not None
+        has_pair = first >= 0 and found.before is not None and found.after is not None
         return ClaimResult(
             text=self._text,
             verdict=verdict,  # type: ignore[arg-type]
@@ -151,9 +155,9 @@ class TopAttributes(Claim):
             effects={"rank": effect},
             n=count,
             p=None if p is None else min(1.0, max(p, 1 / len(draws))),
-            before=found.before[first : first + 1, 0] if has_pair else None,  # type: ignore[index,operator]
-            after=found.after[first : first + 1, 0] if has_pair else None,  # type: ignore[index,operator]
-            captions=(found.attributes[first].name,) if has_pair else (),  # type: ignore[index]
+            before=found.before[first : first + 1, 0] if has_pair else None,  # type: ignore[index]
+            after=found.after[first : first + 1, 0] if has_pair else None,  # type: ignore[index]
+            captions=(found.attributes[first].name,) if has_pair else (),
             evidence=(f"attributes/{name}",),
         )
 
@@ -172,7 +176,7 @@ class TopAttributes(Claim):
             "least half as much as the factor that it changes most. Supported if the 95 % bootstrap interval of the "
             f"first such attribute's place lies within the first {params.top}, contradicted if it lies wholly beyond, "
             f"else not established. {params.draws} samples of images and examples; effects of fewer than {FEWEST} "
-            "images tell nothing."
+            f"images, and fewer than {FEWEST_EXAMPLES} examples, tell nothing."
         )
 
 
@@ -184,10 +188,12 @@ def _mean(drawn: np.ndarray, effects: np.ndarray) -> np.ndarray:
     return means
 
 
-def _rank(means: np.ndarray, plain: np.ndarray, groups: list[np.ndarray]) -> int:
-    """Best place, over the groups, of the first plain attribute in the order of (A,) mean effects."""
-    ranks = [len(means) + 1]
+def _first(means: np.ndarray, plain: np.ndarray, groups: list[np.ndarray], none: int) -> tuple[int, int]:
+    """Best place of a plain attribute over the groups, in the order of (A,) mean effects, and its row; `none`, -1."""
+    best = (none, -1)
     for rows in groups:
-        places = np.flatnonzero(plain[rows[np.argsort(-means[rows], kind="stable")]])
-        ranks += [int(places[0]) + 1] if len(places) else []
-    return min(ranks)
+        ordered = rows[np.argsort(-means[rows], kind="stable")]
+        places = np.flatnonzero(plain[ordered])
+        if len(places):
+            best = min(best, (int(places[0]) + 1, int(ordered[places[0]])))
+    return best

@@ -176,6 +176,14 @@ def test_links_and_names_that_are_there_twice_are_not_unpacked(tmp_path):
     refused(twice, "twice")
 
 
+def test_a_name_that_is_a_file_and_a_folder_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        for name in (MANIFEST, "run", "run/run.json"):
+            archive.writestr(name, "x")
+    with pytest.raises(Damaged, match='"run" is a file and a folder'), opened(tmp_path / "both.zip"):
+        pass
+
+
 def test_files_that_claim_more_than_the_archive_holds_are_not_unpacked(tmp_path, archive):
     content = bytearray(archive[0].read_bytes())
     place = content.index(b"PK\x01\x02")  # the directory's first entry

@@ -4,6 +4,8 @@ import argparse
 import json
 import shutil
 import zipfile
+from contextlib import suppress
+from types import SimpleNamespace
 
 import attrs
 import numpy as np
@@ -15,7 +17,8 @@ from sidelight_evidence import audit, bundle
 from sidelight_evidence.archive import MANIFEST, manifest_text
 from sidelight_evidence.archive import _digest as sha256
 from sidelight_evidence.compare import DIFFERS, MATCHED
-from sidelight_specs import Artifact, UserError
+from sidelight_evidence.recompute import unchecked
+from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.digests import digest_file
 from sidelight_specs.recipe_yaml import recipe_text
 
@@ -189,6 +192,57 @@ def test_a_manifest_that_fits_does_not_hide_what_does_not_belong_together(forged
         "answers.csv",
         "the weights of classifier",
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("facts",), None),
+        (("facts", "metrics"), None),
+        (("facts", "environment"), "cpu"),
+        (("facts", "recipe", "classifier"), "classifiers/lenet"),
+        (("facts", "recipe", "explain"), []),
+        (("outputs",), {}),
+        (("outputs", "artifacts"), ["split"]),
+        (("digests", "images"), [{"id": "digit-0"}]),
+        (("digests", "weights"), None),
+    ],
+)
+def test_a_manifest_of_another_shape_is_damaged(forged, tmp_path, path, value):
+    document = json.loads((forged / "run/run.json").read_text())
+    section = document
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    (forged / "run/run.json").write_text(json.dumps(document))
+    rewrite(forged)
+    with suppress(SidelightError):  # told as one, or in the report
+        code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+        assert (code, bool(report["faults"])) == (1, True)
+
+
+def test_verdicts_that_no_claim_gave_are_found(forged, tmp_path):
+    (forged / "claims.json").write_text('{"square": "supported"}\n')
+    rewrite(forged)
+    code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+    assert (code, report["faults"]) == (1, ["claims.json does not follow from the results"])
+    document = json.loads((forged / "run/run.json").read_text())
+    (forged / "run/run.json").write_text(json.dumps({**document, "claims": {"square": "supported"}}))
+    rewrite(forged)
+    _, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+    assert "the verdicts that run.json holds are not those of the claims' results" in report["faults"]
+
+
+def test_claims_and_measurements_are_named_as_not_computed_again():
+    results = SimpleNamespace(measurements={"flips": {}}, claims={"square": None})
+    assert [(one.name, bool(one.why)) for one in unchecked(results)] == [("measurements", True), ("claims", True)]
+    assert unchecked(SimpleNamespace(measurements={}, claims={})) == []
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything(packed, tmp_path, capsys):
+    with pytest.raises(UserError, match="there is no such folder"):
+        command(audit, packed / "honest.zip", "--out", tmp_path / "nowhere/report.json")
+    assert capsys.readouterr().out == ""
 
 
 def test_another_digest_than_the_given_one_fails(packed, tmp_path):

@@ -5,7 +5,7 @@ import math
 import attrs
 import numpy as np
 import pytest
-from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, compare, scales_of
+from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, common_scales, compare, scales_of
 from sidelight_evidence.recipe import closures, components, for_images, refuse_outside, restricted, with_values, without
 from sidelight_specs import Need, UserError
 from sidelight_specs.results import Heatmap, Targets
@@ -65,6 +65,16 @@ def test_whole_numbers_shapes_words_and_missing_numbers_have_no_tolerance():
     assert math.isinf(compare(targets, other, 1.0, {}).share)
 
 
+def test_a_huge_number_in_another_image_buys_no_tolerance():
+    honest = heatmap()
+    forged = honest.values.copy()
+    forged[0] += 0.5
+    forged[2, 0, 0] = 1e9  # in an image that is not drawn
+    original, again = attrs.evolve(honest, values=forged), honest.take([0])
+    assert compare(original.take([0]), again, 1 / 255, common_scales(original, again)).verdict == DIFFERS
+    assert common_scales(honest, honest.take([0]))["values"] <= scales_of(honest)["values"]
+
+
 def test_a_constant_result_that_changes_differs():
     one = Heatmap(values=np.zeros((2, 4, 4), np.float32))
     other = Heatmap(values=np.full((2, 4, 4), 1e-9, np.float32))
@@ -119,6 +129,8 @@ def test_paths_that_lead_out_of_the_bundle_have_to_be_the_auditors(path):
     with pytest.raises(UserError, match=r"data\.with\.path of the bundle's recipe leads out"):
         refuse_outside(recipe, ["classifier.with.path=x"])
     refuse_outside(recipe, [f"data.with.path={path}"])
+    with pytest.raises(UserError):
+        refuse_outside(recipe, ["data.with.pat=x"])  # the start of a name is another parameter
     nested = with_values(recipe, {"data.path": {"key": ["fine", path]}})
     with pytest.raises(UserError):
         refuse_outside(nested, [])

@@ -8,7 +8,7 @@ import sys
 import zipfile
 
 import pytest
-from sidelight_govern.lock import notes, write_whole
+from sidelight_govern.lock import beside, notes, write_whole
 from sidelight_govern.wheels import add_origins, requirement_lines
 from sidelight_specs import UserError
 
@@ -101,6 +101,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(UserError, match="folder cannot be written"):
         write_whole(tmp_path / "folder", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "one"]
+
+
+def test_a_lock_lies_beside_a_folder_that_is_named_by_a_dot(tmp_path, monkeypatch):
+    (tmp_path / "run/results").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "run")
+    assert beside(".") == tmp_path.resolve() / "run.lock"
+    assert beside("runs/one/").as_posix() == "runs/one.lock"
+    monkeypatch.chdir(tmp_path / "run/results")
+    assert beside("..") == tmp_path.resolve() / "run.lock"
+    with pytest.raises(UserError, match="no recipe and no run"):
+        beside("/")
 
 
 def test_notes_say_what_a_lock_cannot_hold():

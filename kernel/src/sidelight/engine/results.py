@@ -143,8 +143,15 @@ def load_run(folder: str | Path) -> Run:
     folder = Path(folder).expanduser().absolute()
     manifest = read_manifest(folder)
     installed()  # kinds of plugins are loaded under the user's policy
-    locations = [(item["path"], item["folder"]) for item in manifest["results"]]
-    return Run(folder, manifest, Results.load(folder, locations, manifest["facts"]))
+    try:
+        locations = [(item["path"], item["folder"]) for item in manifest["results"]]
+        results = Results.load(folder, locations, manifest["facts"])
+        if not all(isinstance(one, dict) for one in (results.environment, results.recipe)):
+            raise TypeError("environment and recipe are mappings")
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a manifest from elsewhere
+        text = f"{folder / MANIFEST} is damaged: its facts or results are not those of a run ({error!r})"
+        raise SidelightError(text) from error
+    return Run(folder, manifest, results)
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ import shutil
 import stat
 import zipfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -205,6 +205,9 @@ def _check_names(names: list[str]) -> None:
         if name.casefold() in seen:
             raise Damaged(f"{quoted(name)} is there twice")
         seen.add(name.casefold())
+    below = {parent.as_posix() for name in seen for parent in PurePosixPath(name).parents}
+    if both := sorted(seen & below):
+        raise Damaged(f"{quoted(both[0])} is a file and a folder")
 
 
 def verify(folder: Path) -> tuple[str, list[str]]:

@@ -20,8 +20,8 @@ from sidelight_evidence.archive import DESCRIPTION, Damaged, is_safe, opened, ve
 from sidelight_evidence.bundle import FORMAT, LOCK, RUN
 from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN
 from sidelight_evidence.crosscheck import contradictions
-from sidelight_evidence.recipe import refuse_outside, restricted, with_values
-from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed
+from sidelight_evidence.recipe import check_shape, refuse_outside, restricted, with_values
+from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed, unchecked
 
 if TYPE_CHECKING:
     import argparse
@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
     """Audit a bundle; 0 where all that was computed again matched, 1 where something differs or is damaged."""
     if arguments.sample < 0 or not arguments.tolerance >= 0:
         raise UserError("--sample and --tolerance are not below 0", "leave them out, or give larger numbers")
+    if arguments.out and not Path(arguments.out).absolute().parent.is_dir():  # known before hours of computing
+        raise UserError(f"{arguments.out} cannot be written: there is no such folder", "make it, or name another --out")
     report: dict[str, Any] = {"sidelight_audit": 1, "bundle": Path(arguments.bundle).name, "verdict": "failed"}
     try:
         with opened(Path(arguments.bundle).expanduser().absolute()) as folder:
@@ -63,8 +65,19 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
         host.write(f"damaged: {error}")
         code = 1
     if arguments.out:
-        Path(arguments.out).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(Path(arguments.out), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return code
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the report, whole or not at all."""
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written: {error.strerror or error}", "name another --out") from error
 
 
 def _audit(folder: Path, arguments: argparse.Namespace, host: Host, report: dict[str, Any]) -> int:
@@ -77,6 +90,8 @@ def _audit(folder: Path, arguments: argparse.Namespace, host: Host, report: dict
         return 1
     described = _description(folder)
     finished = host.load_run(folder / RUN)
+    _check_manifest(finished.manifest)
+    check_shape(finished.results.recipe)
     if _told(list(contradictions(folder, described, finished)), "contradictions", host, report):
         return 1
     host.write("every file is as the manifest says, and results, tables, recipe, images and weights belong together")
@@ -112,6 +127,31 @@ def _description(folder: Path) -> dict[str, Any]:
     if not all(isinstance(name, str) and is_safe(name) for name in weights.values()):
         raise Damaged(f"{DESCRIPTION} names weights outside of the bundle")
     return {**described, "weights": weights, "given": given}
+
+
+def _check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Raise `Damaged` where `run.json` lacks what an audit reads, or has it of another type."""
+    maps = {"outputs.artifacts": str, "outputs.files": str, "digests.weights": str, "digests.files": dict}
+    for name, kind in maps.items():
+        value = _below(manifest, name)
+        if not isinstance(value, dict) or not all(isinstance(one, kind) for one in value.values()):
+            raise Damaged(f"{name} of run.json is missing, or of another type")
+    if not all(isinstance(text, str) for text in (_below(manifest, "facts.environment") or {}).values()):
+        raise Damaged("facts.environment of run.json has a value that is no text")
+    images = _below(manifest, "digests.images")
+    if not isinstance(images, list) or not images or not all(map(_is_image, images)):
+        raise Damaged("digests.images of run.json is no list of images, each with id and pixels")
+
+
+def _is_image(value: Any) -> bool:
+    texts = isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    return texts and {"id", "pixels"} <= value.keys()
+
+
+def _below(manifest: Mapping[str, Any], name: str) -> Any:
+    section, _, key = name.partition(".")
+    value = manifest.get(section)
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _differences(folder: Path, finished: Finished) -> Iterator[str]:
@@ -166,6 +206,7 @@ def _recompute(
             names = again.run(sample, neighbours=not arguments.alone)
         except SidelightError as error:
             again.verdicts.append(failed(error))
+        again.verdicts += unchecked(finished.results)
     return _judged(again.verdicts, names, sample, seed, arguments.tolerance, host, report)
 
 

@@ -38,7 +38,7 @@ def compare(original: Artifact, again: Artifact, tolerance: float, scales: dict[
         original: the bundle's.
         again: the same, computed again.
         tolerance: the largest share that counts as rounding.
-        scales: field to the range of its numbers over all images, `scales_of` the whole original.
+        scales: field to the range of its numbers over all images, `common_scales`.
     """
     if original.digest() == again.digest():
         return Difference(MATCHED)
@@ -57,6 +57,26 @@ def scales_of(artifact: Artifact) -> dict[str, float]:
         for name, value in _leaves("", artifact)
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (finite := value[np.isfinite(value)]).size
     }
+
+
+def common_scales(original: Artifact, again: Artifact) -> dict[str, float]:
+    """Range of the numbers of each array of floats, as far as both bear it out.
+
+    The original's alone would let a forger choose the tolerance: one huge number in an image that nobody draws makes
+    every difference a small share of the range.
+
+    Args:
+        original: the bundle's, with all rows.
+        again: computed by the auditor, perhaps with fewer rows, so that its largest magnitude counts as well.
+    """
+    most = {
+        name: float(np.abs(finite).max())
+        for name, value in _leaves("", again)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (finite := value[np.isfinite(value)]).size
+    }
+    own = scales_of(again)
+    bound = {name: max(most[name], own[name]) for name in own}
+    return {name: min(scale, bound.get(name, 0.0)) for name, scale in scales_of(original).items()}
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sidelight_specs import SidelightError
+from sidelight_specs.files import read_object
 from sidelight_specs.recipe_yaml import recipe_text
 from sidelight_specs.results import State
 from sidelight_specs.results.answers import answers_of
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from sidelight_specs.host import Finished
     from sidelight_specs.results import Split
 
-RESOLVED = "recipe-resolved.yaml"
+RESOLVED, CLAIMS = "recipe-resolved.yaml", "claims.json"
 
 
 def contradictions(folder: Path, described: Mapping[str, Any], finished: Finished) -> Iterator[str]:
@@ -50,6 +52,7 @@ def contradictions(folder: Path, described: Mapping[str, Any], finished: Finishe
     if (folder / RESOLVED).read_bytes() != recipe_text(results.recipe).encode():
         yield f"{RESOLVED} is not the recipe that run.json holds"
     yield from _tables(folder, finished)
+    yield from _claims(folder, finished)
     yield from _images(results.split, manifest.get("digests", {}))
     yield from _weights(folder, described, manifest.get("digests", {}))
 
@@ -76,10 +79,27 @@ def _files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
 def _tables(folder: Path, finished: Finished) -> Iterator[str]:
     results = finished.results
     with tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
-        for name, table in (("measurements", table_of(results).columns), ("answers", answers_of(results))):
-            table.write(Path(scratch) / f"{name}.csv")
+        tables = {"measurements": lambda: table_of(results).columns, "answers": lambda: answers_of(results)}
+        for name, make in tables.items():
+            try:
+                make().write(Path(scratch) / f"{name}.csv")
+            except (LookupError, TypeError, ValueError) as error:  # such as a class without a name
+                yield f"{name}.csv cannot be made of the results: {error!r}"
+                continue
             if (folder / f"{name}.csv").read_bytes() != (Path(scratch) / f"{name}.csv").read_bytes():
                 yield f"{name}.csv does not follow from the results"
+
+
+def _claims(folder: Path, finished: Finished) -> Iterator[str]:
+    """Verdicts as they are told, against the results that judge."""
+    verdicts = {name: one.verdict for name, one in finished.results.claims.items()}
+    if finished.manifest.get("claims", {}) != verdicts:
+        yield "the verdicts that run.json holds are not those of the claims' results"
+    path = folder / CLAIMS
+    with suppress(OSError, ValueError):
+        if (read_object(path) if path.exists() else {}) == verdicts:
+            return
+    yield f"{CLAIMS} does not follow from the results"
 
 
 def _images(split: Split, digests: Mapping[str, Any]) -> Iterator[str]:

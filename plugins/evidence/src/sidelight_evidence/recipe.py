@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sidelight_specs import UserError
 from sidelight_specs.roles import ROLES
 
+from sidelight_evidence.archive import Damaged
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -49,6 +51,19 @@ def components(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, 
             yield (role.section if name == role.name else f"{role.section}.{name}"), role.name, one
 
 
+def check_shape(recipe: Mapping[str, Any]) -> None:
+    """Raise `Damaged` where a resolved recipe is not built as one; the strict reader sees it later, with values."""
+    if not isinstance(recipe.get("explain"), dict):
+        raise Damaged("the recipe of run.json has no section explain")
+    for role in ROLES.values():
+        if not isinstance(recipe.get(role.section, {}), dict):
+            raise Damaged(f"{role.section} of the recipe of run.json is no mapping")
+    for path, _, one in components(recipe):
+        values = one.get("with", {}) if isinstance(one, dict) and isinstance(one.get("use"), str) else None
+        if not isinstance(values, dict) or not isinstance(one.get("needs") or {}, dict):
+            raise Damaged(f"{path} of the recipe of run.json is no component with use, with and needs")
+
+
 def with_values(recipe: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe with parameters exchanged, `PATH.PARAMETER` to value; those of absent components do not count."""
     for path, _, one in components(recipe):
@@ -64,7 +79,8 @@ def refuse_outside(recipe: Mapping[str, Any], settings: Iterable[str]) -> None:
     for path, _, one in components(recipe):
         for name, value in one.get("with", {}).items():
             key = f"{path}.with.{name}"
-            if any(_OUTSIDE.match(text) for text in _texts(value)) and not any(key.startswith(c) for c in chosen):
+            is_chosen = any(f"{key}.".startswith(f"{own}.") for own in chosen)
+            if not is_chosen and any(_OUTSIDE.match(text) for text in _texts(value)):
                 raise UserError(
                     f"{key} of the bundle's recipe leads out of the bundle: {_shortened(value)}",
                     f"name your own by `--set {key}=...`",

@@ -12,7 +12,7 @@ import numpy as np
 from sidelight_specs.host import Finished, Host
 from sidelight_specs.recipe_yaml import recipe_text
 
-from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, Difference, compare, scales_of
+from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, Difference, common_scales, compare
 from sidelight_evidence.recipe import closures, components, for_images, restricted, untrained, without
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Recomputation:
         self, name: str, original: Artifact, again: Artifact, rows: Mapping[str, tuple[list[int], list[int]]]
     ) -> None:
         """Compare a result image by image, or as a whole where it has no rows."""
-        verdicts, scales = Verdicts(name), scales_of(original)
+        verdicts, scales = Verdicts(name), common_scales(original, again)
         if not original.rows() or not rows:
             verdicts.add(compare(original, again, self.tolerance, scales))
         for ours, theirs in rows.values() if original.rows() else ():
@@ -226,6 +226,14 @@ def _paths(recipe: Mapping[str, Any]) -> set[str]:
 
 def _has(recipe: Mapping[str, Any], path: str) -> bool:
     return path in _paths(recipe)
+
+
+def unchecked(results: Results) -> list[Verdicts]:
+    """What stands for results that are never computed again, because they follow from all images together."""
+    counts = {"measurements": len(results.measurements), "claims": len(results.claims)}
+    return [
+        Verdicts(name, why="an audit has no metrics and no claims: run the recipe") for name in counts if counts[name]
+    ]
 
 
 def failed(error: SidelightError) -> Verdicts:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, host: Host) -> int:
     """Write the lock, and say what it holds and what it cannot hold."""
-    target = arguments.out or Path(arguments.recipe).with_name(Path(arguments.recipe).name + SUFFIX)
+    target = arguments.out or beside(arguments.recipe)
     host.write("hashing what the recipe depends on; what is unchanged since the last time is known ...", error=True)
     lock = host.lock(arguments.recipe, set=arguments.set, swap=arguments.swap, strict=arguments.strict)
     for report in arguments.report:
@@ -54,6 +54,19 @@ def run(arguments: argparse.Namespace, host: Host) -> int:
         write_whole(arguments.requirements, "".join(f"{line}\n" for line in lines))
     _tell(lock, target, arguments.requirements, host)
     return 0
+
+
+def beside(recipe: str) -> Path:
+    """The lock of a recipe or a run, unless another is named: beside it, `.lock` added to its name.
+
+    Raises:
+        UserError: nothing lies beside it.
+    """
+    path = Path(recipe)
+    path = path if path.name not in ("", "..") else path.resolve()  # `.` within the folder of a run
+    if not path.name:
+        raise UserError(f"{path} is no recipe and no run", "give a YAML file, a name, or the folder of a run")
+    return path.with_name(path.name + SUFFIX)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -3,13 +3,15 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import attrs
 import pytest
 from mlflow import MlflowClient
-from sidelight_mlflow import RunParams
+from sidelight_mlflow import RunParams, sidelight_renderers
 from sidelight_mlflow.run import DIGEST, MlflowRun, flat
 from sidelight_specs import UserError
+from sidelight_specs.results import ClaimResult
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.results.table import table_of
 from sidelight_specs.testing import ToyRun, toy_results
@@ -63,13 +65,45 @@ def test_the_recipe_is_parameters_and_warnings_and_limits_are_tags(logged):
     assert run.info.status == "FINISHED"
 
 
-def test_tables_pictures_and_recipe_are_artifacts(results, logged):
+def test_tables_pictures_and_recipe_are_artifacts(results, logged, monkeypatch):
     client, run = logged
+    monkeypatch.chdir(Path(client.tracking_uri.removeprefix("file://")).parent)
     names = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert names == {"recipe.yaml", "facts.json", "answers.csv", "measurements.csv", "pictures"}
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert 0 < len(pictures) <= len(results.explanations)
     assert all(item.file_size > 0 for item in pictures)
+
+
+def test_the_store_may_be_moved(results, tmp_path, monkeypatch):
+    """As the kernel does: it renders into a folder beside the run's place, and moves it when all is done."""
+    receipt, *_ = render(results, tmp_path / "staging")
+    ident = json.loads(receipt.read_text())["run_id"]
+    (tmp_path / "staging").rename(tmp_path / "tracking")
+    monkeypatch.chdir(tmp_path / "tracking")
+    names = {item.path for item in MlflowClient(tracking_uri="mlruns").list_artifacts(ident)}
+    assert "measurements.csv" in names
+    texts = [path.read_text() for path in (tmp_path / "tracking" / "mlruns").rglob("meta.yaml")]
+    assert texts
+    assert not any(str(tmp_path) in text for text in texts)
+
+
+def test_claims_are_tags(results, tmp_path):
+    claim = ClaimResult.example(results.split.images, 3)
+    claimed = attrs.evolve(results, claims={"corner": claim}, declared_late={"corner": "2026-01-02"})
+    receipt, *_ = render(claimed, tmp_path / "run")
+    client = MlflowClient(tracking_uri=(tmp_path / "run" / "mlruns").as_uri())
+    tag = client.get_run(json.loads(receipt.read_text())["run_id"]).data.tags["sidelight.claim.corner"]
+    assert tag.startswith("supported (declared after results were seen, run of 2026-01-02): the corner decides")
+
+
+@pytest.mark.parametrize("uri", ["http://me:secret@host", "https://token@host:5000/x"])
+def test_an_address_with_a_password_is_refused(uri):
+    (descriptor,) = sidelight_renderers()
+    (mistake,) = descriptor.mistakes(RunParams(tracking_uri=uri))
+    assert "MLFLOW_TRACKING_PASSWORD" in mistake.fix
+    assert "secret" not in mistake.message
+    assert not list(descriptor.mistakes(RunParams(tracking_uri="http://host:5000")))
 
 
 def test_a_run_logged_twice_is_one_run_and_another_result_is_another(results, tmp_path):

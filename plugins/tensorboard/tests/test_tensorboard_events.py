@@ -3,7 +3,7 @@
 import attrs
 import numpy as np
 import pytest
-from sidelight_specs.results import State
+from sidelight_specs.results import ClaimResult, State
 from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.results.table import table_of
 from sidelight_specs.testing import ToyRun, toy_results
@@ -21,6 +21,7 @@ def results():
         recipe={"recipe": 1, "name": "toys", "explainers": {"a": {"with": {"steps": 5, "sizes": [1, 2]}}}},
         components=(ComponentRecord(id="a", role="explainer", use="x/a", limits=("Where, not what.",)),),
         warnings=("careful",),
+        claims={"corner": ClaimResult.example(toy_results("multiclass").split.images, 3)},
     )
 
 
@@ -66,6 +67,7 @@ def test_hyperparameters_and_texts_are_there(events):
     plugins = {tag: events.SummaryMetadata(tag) for tag in events.Tags()["tensors"]}
     texts = {tag: events.Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in plugins if "text" in tag}
     assert any("careful" in text and "Where, not what." in text for text in texts.values())
+    assert any("supported: the corner decides" in text for text in texts.values())
     started = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     assert b"explainers.a.with.steps" in started
     assert b"[1, 2]" in started

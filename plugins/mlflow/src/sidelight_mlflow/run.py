@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ STORE = "mlruns"
 _LONGEST, _LONGEST_KEY = 500, 250  # characters of a value and of a key that every version of MLflow takes
 _MOST = 100  # entities that one request may hold
 _SWITCHES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}  # MLflow's own seven take minutes where no server answers
 
 
 class MlflowRun(Renderer):
@@ -53,7 +55,7 @@ class MlflowRun(Renderer):
         files = [*_tables(results, folder), *_pictures(results, folder, self._params.images)]
         uri = self._params.tracking_uri or (folder / STORE).resolve().as_uri()
         experiment = self._params.experiment or results.name
-        with _without_telemetry():
+        with _without_telemetry(), _same_random():
             import mlflow
             from mlflow.exceptions import MlflowException
 
@@ -62,7 +64,9 @@ class MlflowRun(Renderer):
                 logged = _log(client, experiment, results, folder, files)
             except MlflowException as error:
                 fix = "start the server, or leave tracking_uri out for a file store beside the run"
-                raise UserError(f"MLflow cannot log to {uri}: {str(error).splitlines()[0]}", fix) from error
+                raise UserError(f"MLflow cannot log to {uri}: {str(error).strip().splitlines()[0]}", fix) from error
+        if not self._params.tracking_uri:
+            _make_movable(folder / STORE)
         receipt = folder / "mlflow.json"
         where = self._params.tracking_uri or STORE  # relative: the run's folder may move
         text = json.dumps({"tracking_uri": where, "experiment": experiment, "run_id": logged}, indent=2)
@@ -74,8 +78,9 @@ class MlflowRun(Renderer):
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
     """MLflow's usage reports are off while it is imported and used; a file store is allowed where it asks."""
-    before = {name: os.environ.get(name) for name in _SWITCHES}
-    os.environ.update(_SWITCHES)
+    switches = {name: value for name, value in _PATIENCE.items() if name not in os.environ} | _SWITCHES
+    before = {name: os.environ.get(name) for name in switches}
+    os.environ.update(switches)
     try:
         yield
     finally:
@@ -84,6 +89,16 @@ def _without_telemetry() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _same_random() -> Iterator[None]:
+    """Python's random stream is afterwards as it was: MLflow draws from it."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _log(client: MlflowClient, experiment: str, results: Results, folder: Path, files: Sequence[Path]) -> str:
@@ -106,6 +121,13 @@ def _log(client: MlflowClient, experiment: str, results: Results, folder: Path, 
         client.log_artifact(ident, str(file), artifact_path=file.parent.name if file.parent != folder else None)
     client.set_terminated(ident)
     return str(ident)
+
+
+def _make_movable(store: Path) -> None:
+    """Addresses of artifacts relative to the folder that holds the store, since the run's folder is moved when done."""
+    for meta in store.rglob("meta.yaml"):
+        text = meta.read_text(encoding="utf-8")
+        meta.write_text(text.replace(store.resolve().as_uri(), STORE), encoding="utf-8")
 
 
 def numbers(results: Results) -> Iterator[tuple[str, float]]:
@@ -133,10 +155,18 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _tags(results: Results) -> dict[str, str]:
-    """Warnings, versions, and what may not be claimed."""
+    """Warnings, versions, claims with their verdicts, and what may not be claimed."""
     tags = {f"sidelight.warning.{number}": text for number, text in enumerate(results.warnings, 1)}
     tags |= {f"sidelight.environment.{name}": str(text) for name, text in results.environment.items()}
+    tags |= {f"sidelight.claim.{name}": claim_in_words(results, name) for name in results.claims}
     return tags | {f"sidelight.limits.{one.id}": " ".join(one.limits) for one in results.components if one.limits}
+
+
+def claim_in_words(results: Results, name: str) -> str:
+    """Verdict, claim and reason, and when it was declared where that was too late."""
+    one, late = results.claims[name], results.declared_late.get(name, "")
+    declared = f" (declared after results were seen, run of {late})" if late else ""
+    return f"{one.verdict}{declared}: {one.text}; {one.reason}"
 
 
 def _tables(results: Results, folder: Path) -> list[Path]:

@@ -91,9 +91,11 @@ def _means(scores: dict[str, float]) -> list[str]:
 
 
 def _listed(results: Results) -> str:
-    """Warnings, and what may not be claimed of each component, as a list in Markdown."""
+    """Claims with their verdicts, warnings, and what may not be claimed of each component, as a list in Markdown."""
+    claims = [f"{one.verdict}: {one.text}; {one.reason}" for one in results.claims.values()]
+    late = [f"{name} was declared after results were seen (run of {of})" for name, of in results.declared_late.items()]
     limits = [f"may not be claimed of {one.id}: {text}" for one in results.components for text in one.limits]
-    return "\n".join(f"- {text}" for text in (*results.warnings, *limits)) or "nothing"
+    return "\n".join(f"- {text}" for text in (*claims, *late, *results.warnings, *limits)) or "nothing"
 
 
 def _preformatted(text: str) -> str:

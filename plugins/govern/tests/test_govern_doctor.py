@@ -67,6 +67,28 @@ def test_each_trouble_is_named(site, examined):
     assert (reasons["denied"].why, plugins["acme-denied"].examined) == ("deny: line 1", False)
 
 
+def test_recipes_are_data_that_are_read_and_never_imported(tmp_path, monkeypatch):
+    package = tmp_path / "acme_recipes"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit(3)\n")
+    (package / "good.yaml").write_text("recipe: 1\nname: good\n")
+    (package / "bad.yaml").write_text("recipe: [\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    host = Host()
+    host.entries = [
+        Installed("recipe", f"recipes/{name}", "acme-recipes", "1.0", "acme_recipes")
+        for name in ("good", "bad", "gone")
+    ]
+    (plugin,) = examine(host, 60, 1, lambda plugin: None)
+    bad, gone = sorted(finding.why for finding in plugin.findings)
+    assert bad.startswith("recipe recipes/bad: ")
+    assert "bad.yaml" in bad
+    assert gone == "recipe recipes/gone: the package acme_recipes holds no file gone.yaml"
+    host.entries = host.entries[:1]
+    (plugin,) = examine(host, 60, 1, lambda plugin: None)
+    assert (plugin.state, plugin.examined) == ("ok", True)
+
+
 def test_one_that_hangs_is_named_with_what_it_was_at(site, examined):
     site.plugin("acme-hangs", behaviour="import time\ntime.sleep(600)\n")
     (finding,) = examined("acme-hangs", timeout=6)["acme-hangs"].findings

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import Factory, define, frozen
 from packaging.requirements import InvalidRequirement, Requirement
 from sidelight_specs.entry_points import normalise
-from sidelight_specs.hooks import EXTENSIONS
+from sidelight_specs.hooks import EXTENSIONS, RECIPE
 from sidelight_specs.host import Installed
+from sidelight_specs.problems import Problems
+from sidelight_specs.recipe_files import outline, recipe_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,7 +95,9 @@ def examine(host: Host, timeout: float, workers: int, told: Callable[[Plugin], N
             continue
         plugin = plugins.setdefault(entry.distribution, Plugin(entry.distribution, entry.version))
         plugin.entries.append(entry)
-        if state.state == "unchecked":
+        if state.state == "unchecked" and entry.role == RECIPE:
+            _read(plugin, entry)
+        elif state.state == "unchecked":
             loadable.setdefault(entry.distribution, []).append(entry)
         else:
             plugin.add(*_known(state))
@@ -108,6 +112,18 @@ def examine(host: Host, timeout: float, workers: int, told: Callable[[Plugin], N
 
     with ThreadPoolExecutor(workers) as pool:
         return sorted(pool.map(one, plugins.values()), key=lambda plugin: plugin.distribution)
+
+
+def _read(plugin: Plugin, entry: Installed) -> None:
+    """Note what is wrong with a recipe's file; it is data, and nothing is imported for it."""
+    plugin.examined, problems = True, Problems()
+    try:
+        outline(recipe_file(entry), problems)
+        why = next((one.sentence for one in problems.ordered), "")
+    except OSError as error:
+        why = str(error)
+    if why:
+        plugin.add("broken", f"recipe {entry.use}: {why}", f"reinstall {plugin.distribution}, or tell its authors")
 
 
 def _known(state: Health) -> tuple[str, str, str]:

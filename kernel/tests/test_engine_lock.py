@@ -205,6 +205,13 @@ def test_other_values_of_the_recipe_are_named_each_by_its_path(installed):
     )
 
 
+def test_a_component_that_the_lock_leaves_out_is_named(installed):
+    locked = sidelight.lock("toys.json")
+    del locked["components"]["data"]  # with the digests of its files
+    write(locked)
+    assert refused() == ["component data: the run has it, and the lock has none of that path"]
+
+
 def test_who_computes_does_not_count(installed):
     write(sidelight.lock("toys.json"))
     run = sidelight.run("toys.json", progress=False, frozen=True, executor="local")

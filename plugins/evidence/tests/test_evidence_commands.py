@@ -239,6 +239,13 @@ def test_claims_and_measurements_are_named_as_not_computed_again():
     assert unchecked(SimpleNamespace(measurements={}, claims={})) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "threads"), [("2", 2), ("128", 128), ("0", None), ("", None), ("all", None), ("9" * 5000, None)]
+)
+def test_a_bundle_cannot_ask_for_any_number_of_threads(text, threads):
+    assert audit._threads(text) == threads
+
+
 def test_a_report_that_cannot_be_written_is_refused_before_anything(packed, tmp_path, capsys):
     with pytest.raises(UserError, match="there is no such folder"):
         command(audit, packed / "honest.zip", "--out", tmp_path / "nowhere/report.json")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from packaging.requirements import Requirement
 from sidelight_govern import examination, machine
 from sidelight_govern.examination import Plugin, examine, installed_twice, unmet
 from sidelight_specs.host import Health, Installed
@@ -87,6 +88,11 @@ def test_recipes_are_data_that_are_read_and_never_imported(tmp_path, monkeypatch
     host.entries = host.entries[:1]
     (plugin,) = examine(host, 60, 1, lambda plugin: None)
     assert (plugin.state, plugin.examined) == ("ok", True)
+
+
+@pytest.mark.parametrize(("need", "fits"), [("acme", True), ("acme>=1", False)])
+def test_a_version_that_is_none_is_within_no_range(need, fits):
+    assert examination._is_within(Requirement(need), "2004d-final.x") is fits
 
 
 def test_one_that_hangs_is_named_with_what_it_was_at(site, examined):

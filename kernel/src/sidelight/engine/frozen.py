@@ -80,6 +80,9 @@ class Frozen:
         for text in locked_observers(catalog):
             if text not in self.lock["observers"]:
                 refused.append(f"observer {text}: it would watch the run, and the lock has none of that name")
+        if not refused:  # else the recipe's values tell
+            absent = [one.path for one in counted(resolved) if one.path not in self.lock["components"]]
+            refused += [f"component {path}: the run has it, and the lock has none of that path" for path in absent]
         for one in counted(resolved):
             refused += _different_component(self.lock["components"].get(one.path), one)
         if refused:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1 / 255  # share of the range of a result's numbers: one level of a picture, which nobody sees
 SAMPLE = 4  # images
+_DIGITS = 4  # more than a number of threads has; a stranger's run.json names it
 _SHOWN = 20  # faults that are printed
 
 
@@ -186,7 +187,7 @@ def _recompute(
     refuse_outside(recipe, settings)
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
     ran = finished.results.environment
-    threads = arguments.threads or (int(ran["threads"]) if ran.get("threads", "").isdecimal() else None)
+    threads = arguments.threads or _threads(ran.get("threads", ""))
     options = {
         "set": settings,
         "device": arguments.device or ran.get("device", "auto"),
@@ -208,6 +209,11 @@ def _recompute(
             again.verdicts.append(failed(error))
         again.verdicts += unchecked(finished.results)
     return _judged(again.verdicts, names, sample, seed, arguments.tolerance, host, report)
+
+
+def _threads(text: str) -> int | None:
+    """The run's number of threads, as the bundle has it; None for what no machine of today has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS and int(text) else None
 
 
 def _tell_of_recipe(

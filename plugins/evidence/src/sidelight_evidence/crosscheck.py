@@ -79,10 +79,10 @@ def _files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
 def _tables(folder: Path, finished: Finished) -> Iterator[str]:
     results = finished.results
     with tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
-        tables = {"measurements": lambda: table_of(results).columns, "answers": lambda: answers_of(results)}
-        for name, make in tables.items():
+        for name in ("measurements", "answers"):
             try:
-                make().write(Path(scratch) / f"{name}.csv")
+                table = answers_of(results) if name == "answers" else table_of(results).columns
+                table.write(Path(scratch) / f"{name}.csv")
             except (LookupError, TypeError, ValueError) as error:  # such as a class without a name
                 yield f"{name}.csv cannot be made of the results: {error!r}"
                 continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, frozen
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion
 from sidelight_specs.entry_points import normalise
 from sidelight_specs.hooks import EXTENSIONS, RECIPE
 from sidelight_specs.host import Installed
@@ -151,8 +152,16 @@ def unmet(distribution: str) -> Iterator[tuple[str, str]]:
         except metadata.PackageNotFoundError:
             yield f"it requires {wanted}, which is not installed", f"pip install {distribution}"
             continue
-        if not need.specifier.contains(there, prereleases=True):
+        if not _is_within(need, there):
             yield f"it requires {wanted}, and {need.name} {there} is installed", fix
+
+
+def _is_within(need: Requirement, version: str) -> bool:
+    """True for a version in the range; a version that is none of PEP 440's is in no range but that of all."""
+    try:
+        return need.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return not need.specifier
 
 
 def _load(plugin: Plugin, entries: Sequence[Installed], timeout: float) -> None:

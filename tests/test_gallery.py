@@ -100,7 +100,13 @@ def test_the_strip_is_taken_without_its_note(gallery, tmp_path):
         page = browser.new_page(device_scale_factor=gallery.SCALE)
         page.goto(file.as_uri())
         facts = gallery.picture_of(page, tmp_path / "out" / "strip.webp")
+        said = "<li><div class='verdict'><b>{}</b></div><div class='said'><p class='text'>{}</p></div></li>"
+        claims = said.format("supported", "a &gt;= 1") + said.format("contradicted", "b &lt; 2")
+        file.write_text(f"<h1>Why?</h1><section id='declared'><ul>{claims}</ul></section>")
+        page.goto(file.as_uri())
+        claimed = gallery.picture_of(page, tmp_path / "out" / "claims.webp")
         browser.close()
+    assert claimed["alt"] == "a ≥ 1: supported; b below 2: contradicted"
     assert facts["width"] == pytest.approx(gallery.WIDTH * gallery.SCALE, abs=4)
     assert facts["height"] < 900
     assert facts["alt"] == "Why a 4? A cdeepex"

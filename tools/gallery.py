@@ -39,6 +39,8 @@ FACTS = GALLERY / "gallery.json"
 INDEX = GALLERY / "index.md"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+SIGNS = {">=": "≥", "<=": "≤", ">": "above", "<": "below"}  # of claims, in texts that hold no Markdown
+CLAIMS_WIDTH = 1040  # CSS pixels of a page whose claims are the picture
 WIDTH, SCALE = 600, 2  # CSS pixels of the strip, and device pixels for each of them
 MOST_BYTES = 150_000
 QUALITIES = (84, 76, 66, 54)  # of WebP; the first that stays within MOST_BYTES
@@ -110,7 +112,8 @@ CHAPTERS = {
 INTRODUCTION = """# Gallery
 
 One picture of each recipe, taken from the first screen of the page that the recipe makes. The sentence under it is the
-first answer of that page, word for word; [the recipes' own page]({recipes}) says what came out over several trainings.
+first answer of that page, word for word, or the count of its claims; [the recipes' own page]({recipes}) says what came
+out over several trainings.
 Pictures are examples that the page picks by rule, not at random: read the numbers before them.
 
 {made} of {total} are here. `make gallery` makes all of them anew, which takes hours the first time;
@@ -260,11 +263,15 @@ def said_by(page: Page, file: Path) -> dict[str, Any]:
     report = json.loads(page.locator("script#document").text_content() or "")
     run = json.loads((file.parent.parent / "run.json").read_text(encoding="utf-8"))
     found = report["answer"]["found"]
+    first = {"text": found[0]["text"], "basis": found[0]["basis"]} if found else {"text": "", "basis": ""}
+    if report["claims"]:  # they come first on the page
+        counts = page.locator("#declared h2 small")
+        first = {"text": f"Of {len(report['claims'])} claims: {counts.inner_text()}.", "basis": "measured"}
     return {
         "title": report["title"],
         "asked": report["answer"]["asked"],
-        "answer": found[0]["text"] if found else "",
-        "basis": found[0]["basis"] if found else "",
+        "answer": first["text"],
+        "basis": first["basis"],
         "sidelight": run["facts"]["environment"].get("sidelight", ""),
         "finished": run["finished"][:10],
     }
@@ -290,7 +297,20 @@ def flat(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def picture_of(page: Page, file: Path) -> dict[str, Any]:
-    """The strip of evidence as WebP, with its size and a text for who cannot see it; else the first card."""
+    """The strip of evidence as WebP, with its size and a text for who cannot see it; else the first card.
+
+    Of a run with claims it is these.
+    """
+    claims = page.locator("#declared li")
+    if claims.count():
+        page.set_viewport_size({"width": CLAIMS_WIDTH, "height": 900})
+        texts = [" ".join(text.split()) for text in claims.locator(".verdict b, .said .text").all_inner_texts()]
+        shown = "; ".join(f"{text}: {verdict}" for verdict, text in zip(texts[::2], texts[1::2], strict=True))
+        image = screenshot(page, "#declared")
+        size = write_picture(file, image)
+        for sign, word in SIGNS.items():
+            shown = shown.replace(sign, word)
+        return {"alt": shortened(shown), "width": image.width, "height": image.height, "bytes": size}
     strip = page.locator("#answer .pictures")
     has_strip = strip.count() > 0
     part = strip if has_strip else page.locator(".card").first

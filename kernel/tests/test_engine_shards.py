@@ -28,9 +28,9 @@ def small_files_are_mapped(monkeypatch):
 
 
 def documents():
-    """Folder and document of each entry of the explainer."""
+    """Folder and document of each explanation."""
     found = [(entry.folder, read_document(entry.folder)) for entry in Store().entries()]
-    return [(folder, document) for folder, document in found if document["component"] == "toy/brightness"]
+    return [(folder, document) for folder, document in found if made_by(document) == ("toy/brightness", "explain")]
 
 
 def test_a_run_holds_links_to_the_store_and_survives_without_it(toys, tmp_path):
@@ -133,6 +133,10 @@ def test_a_reader_whose_result_is_taken_away_meanwhile_finds_it_in_the_joined_on
     one._notice = notices.append
     assert len(one.get(shard).result.values) == 2
     assert notices == []
+
+
+def made_by(document):
+    return document["component"], document["step"]
 
 
 def rows_of(folder):

@@ -3,14 +3,15 @@
 import pytest
 from sidelight.registry.catalog import installed
 from sidelight.registry.code import _graph, _required, code_digest, code_of, foundations
+from sidelight.registry.requirements import required_with, requirements
 
 
 @pytest.fixture(autouse=True)
 def _forget():
-    for cache in (foundations, _required, code_digest, _graph):
+    for cache in (foundations, _required, requirements, required_with, code_digest, _graph):
         cache.cache_clear()
     yield
-    for cache in (foundations, _required, code_digest, _graph):
+    for cache in (foundations, _required, requirements, required_with, code_digest, _graph):
         cache.cache_clear()
 
 

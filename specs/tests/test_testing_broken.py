@@ -94,7 +94,8 @@ def test_an_example_is_refused_in_the_words_of_the_recipe_reader(plan):
 
 
 def test_every_check_has_a_component_that_fails_it():
-    assert sorted(CHECKS) == sorted(name for _, name in BAD)
+    of_recipes = {"recipe-is-described", "recipe-uses-what-exists"}  # tests/test_recipes_kit.py breaks those
+    assert sorted(set(CHECKS) - of_recipes) == sorted(name for _, name in BAD)
 
 
 def test_every_check_says_what_it_promises():

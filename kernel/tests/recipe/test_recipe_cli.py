@@ -96,5 +96,5 @@ def test_a_missing_recipe(sidelight):
 
 def test_what_dev_brings_is_named_where_it_is_missing(sidelight):
     for command in ("schema", "new", "verify", "describe"):
-        missing = f'error: the command "{command}" is not installed\n  fix: install sidelight-dev\n'
+        missing = f'error: the command "{command}" is not installed\n  fix: pip install sidelight-dev\n'
         assert sidelight(command) == (2, "", missing)

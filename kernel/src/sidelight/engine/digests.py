@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,13 @@ class RunDigests:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known = dict[Any, dict[str, str]]()  # component to its digests
-        session.when_built = self._take  # before it works: what it holds later may depend on what it has seen
+        taking = weakref.WeakMethod(self._take)  # a circle with the session would keep a live model after its last run
+
+        def take(component: ResolvedComponent) -> None:
+            if alive := taking():
+                alive(component)
+
+        session.when_built = take  # before it works: what it holds later may depend on what it has seen
 
     def document(self, steps: Steps) -> dict[str, Any]:
         """The section `digests` of the manifest."""

@@ -33,8 +33,12 @@ def _named(text: str) -> Adoption | None:
     if text.startswith(HUB):
         return Adoption(params={"architecture": text}, taken=_TAKEN)
     path = Path(text).expanduser()
-    config = path / CONFIG if path.is_dir() else path.with_name(CONFIG)
-    if (path.is_dir() or path.suffix in ENDINGS) and is_timms(config):
+    try:
+        is_folder = path.is_dir()
+    except OSError:  # no path at all: a name too long
+        return None
+    config = path / CONFIG if is_folder else path.with_name(CONFIG)
+    if (is_folder or path.suffix in ENDINGS) and is_timms(config):
         return Adoption(params={"weights": text}, taken=_TAKEN)
     return None
 

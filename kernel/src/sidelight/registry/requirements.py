@@ -1,4 +1,4 @@
-"""What installed distributions require, directly or not, as their metadata say."""
+"""Requirements of installed distributions, directly or not, as their metadata say."""
 
 from __future__ import annotations
 

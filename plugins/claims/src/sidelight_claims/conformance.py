@@ -1,4 +1,4 @@
-"""What the claims are tested with: data that are drawn from factors."""
+"""Data for the conformance checks of claims: images that are drawn from factors."""
 
 from __future__ import annotations
 

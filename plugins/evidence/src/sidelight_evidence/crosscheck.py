@@ -1,4 +1,4 @@
-"""What a bundle's files say of each other: the run's own digests, its tables, its recipe, and the digests of weights.
+"""Agreement of a bundle's files: the run's own digests, its tables, its recipe, and the digests of weights.
 
 The manifest shows that files are those that were packed. Here it is seen whether they belong together.
 """

@@ -64,6 +64,11 @@ class FileParams:
 
 
 @params
+class SentParams:
+    server: str = param("", "The tracking server.")
+
+
+@params
 class VaeParams:
     latent: int = param(16, "Length of the latent vector.", minimum=1, maximum=512)
 
@@ -106,6 +111,13 @@ DESCRIPTORS = {
         MetricDescriptor(name="deletion", summary="Deletes.", factory="shop.m:Deletion", accepts=("heatmap",)),
         MetricDescriptor(name="flips", summary="Flips.", factory="shop.m:Flips", accepts=("counterfactual",)),
         RendererDescriptor(name="page", summary="A page.", factory="shop.r:Page"),
+        RendererDescriptor(
+            name="sent",
+            summary="Sends the run to a server.",
+            params=SentParams,
+            factory="shop.r:Sent",
+            connects={"server": "SHOP_SERVER"},
+        ),
     ],
     "gans": [
         GeneratorDescriptor(

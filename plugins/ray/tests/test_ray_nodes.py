@@ -32,10 +32,10 @@ def nodes(tmp_path_factory):
 def run(tmp_path, monkeypatch):
     """Runs the recipe on an empty cache; gives digests and warnings, and what workers did."""
 
-    def run(name, **sections):
+    def run(name, *own, **sections):
         monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / f"cache-{name}"))
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        manifest = sidelight.run({**RECIPE, **sections}, out=tmp_path / name, progress=False).manifest
+        manifest = sidelight.run({**RECIPE, **sections}, set=own, out=tmp_path / name, progress=False).manifest
         return (manifest["outputs"]["artifacts"], manifest["warnings"]), manifest.get("workers")
 
     return run
@@ -43,12 +43,13 @@ def run(tmp_path, monkeypatch):
 
 def test_nodes_give_the_results_of_one_process_also_when_one_dies(nodes, run):
     cluster, alive = nodes
-    executor = {"use": "ray/ray", "with": {"address": cluster.address, "workers": 2, "retries": 5}}
+    executor = {"use": "ray/ray", "with": {"workers": 2, "retries": 5}}
+    own = f'executor.with.address="{cluster.address}"'  # by which the user names it, whatever machine it says
     expected, _ = run("alone")
-    found, workers = run("nodes", executor=executor)
+    found, workers = run("nodes", own, executor=executor)
     assert found == expected
     assert workers["made"] == 4 + 4 + 8  # shards predicted and occluded, pieces of LIME
     threading.Timer(2.0, cluster.remove_node, (alive.pop(),), {"allow_graceful": False}).start()
-    found, workers = run("killed", executor=executor)
+    found, workers = run("killed", own, executor=executor)
     assert found == expected
     assert workers["failed"] == 0

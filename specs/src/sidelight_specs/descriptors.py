@@ -174,6 +174,9 @@ class ComponentDescriptor:
         limits: sentences on what may not be claimed of its results, each with its source: a paper or a measurement.
         suggested: whether `sidelight explain` uses it unasked.
         card: model card of weights that others trained, heading to text: origin, licence, training data, limits.
+        connects: parameter that names a server or a cluster to the environment variable that names the user's own:
+            `{"tracking_uri": "MLFLOW_TRACKING_URI"}`. A recipe that names another machine there is refused unless the
+            user has set the variable to it, or the parameter by `--set`.
     """
 
     role: ClassVar[str]
@@ -191,6 +194,7 @@ class ComponentDescriptor:
     limits: tuple[str, ...] = field(default=(), converter=_sentences, validator=_are_sentences)
     suggested: Suggestion | None = None
     card: dict[str, str] = field(factory=dict, validator=_is_card)
+    connects: dict[str, str] = field(factory=dict, validator=_is_card)
 
     @summary.validator
     def _is_sentence(self, _: Any, value: str) -> None:

@@ -15,6 +15,7 @@ def sidelight_executors():
         name="dask",
         summary="Units of work on a Dask cluster whose workers see the cache's folder.",
         params=DaskParams,
+        connects={"address": "DASK_SCHEDULER_ADDRESS"},
         factory="acme_dask.cluster:Dask",
         provides=("isolated",),
     )

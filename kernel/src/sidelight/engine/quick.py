@@ -102,7 +102,8 @@ class Request:
         recipe.setdefault("renderers", _suggested("renderer", known, catalog))
         recipe = {key: value for key, value in recipe.items() if value != {}}
         written = plain_value(to_plain(compose(recipe, self.settings, (), Problems(), _CALLED)))
-        resolved = load_recipe(written, catalog=catalog, held=held, called=_CALLED)
+        # settings are in it already; given once more, they count as the user's own
+        resolved = load_recipe(written, set=self.settings, catalog=catalog, held=held, called=_CALLED)
         return evolve(resolved, assumed=(*of_model.warnings, *of_data.warnings), written=written)
 
 

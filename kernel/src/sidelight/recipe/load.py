@@ -37,7 +37,7 @@ from sidelight.recipe.compose import compose, is_component
 from sidelight.recipe.fit import check_combination, choose_split, compare_facts, fit_data, warn_of_idle_metrics
 from sidelight.recipe.model import Candidate, Recipe, Resolved, ResolvedComponent, facts_of
 from sidelight.recipe.named import find_recipe
-from sidelight.recipe.wiring import in_dependency_order, installed_hint, look_up, wire
+from sidelight.recipe.wiring import check_connections, in_dependency_order, installed_hint, look_up, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
@@ -85,6 +85,8 @@ def load_recipe(
     # Each step notes what it can and leaves gaps: later ones pass over these, so that one mistake is reported once.
     for one in recipe.components:
         look_up(one, catalog, finished=finished)
+        if not finished:
+            check_connections(one, set)
     held += adopted.live
     if not finished:
         held += _recalled(recipe, {one.token for one in held})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidelight_specs import Need, kinds
+from sidelight_specs.connections import is_remote
 from sidelight_specs.descriptors import meaning
 from sidelight_specs.documents import read_params
 from sidelight_specs.files import nearest_file
@@ -23,7 +24,7 @@ from sidelight.registry.catalog import with_article
 from sidelight.registry.load import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sidelight_specs import ComponentDescriptor
     from sidelight_specs.problems import Place
@@ -45,6 +46,21 @@ def look_up(one: Candidate, catalog: Any, *, finished: bool) -> None:
     if one.params is not None:
         one.sound = finished or _is_sound(one)
         one.provides = one.ask("capabilities", lambda descriptor, params: tuple(descriptor.provided_by(params)))
+
+
+def check_connections(one: Candidate, settings: Sequence[str]) -> None:
+    """A problem for each address of another machine that the user names neither by `--set` nor in the environment."""
+    if one.descriptor is None or one.params is None:
+        return
+    own = {f"--set {text}" for text in settings}  # as composing calls their places
+    for option, variable in one.descriptor.connects.items():
+        address, named = getattr(one.params, option, None), os.environ.get(variable, "")
+        if not isinstance(address, str) or not is_remote(address) or one.place_of(option).file in own:
+            continue
+        if address.rstrip("/") != named.rstrip("/"):
+            message = f"{quoted(option)} of {one.use}: the recipe leads to another machine, {quoted(address)}"
+            fix = f"if you trust it, set {variable}={address} in the environment, or name it by `--set`"
+            one.refuse(message, one.place_of(option), fix=fix)
 
 
 def _check_kinds(one: Candidate, descriptor: ComponentDescriptor, catalog: Any) -> None:

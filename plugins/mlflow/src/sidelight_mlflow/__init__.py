@@ -47,6 +47,7 @@ def sidelight_renderers() -> Iterable[RendererDescriptor]:
         name="run",
         summary="The run in MLflow: parameters, measurements with intervals, warnings, tables and pictures.",
         params=RunParams,
+        connects={"tracking_uri": "MLFLOW_TRACKING_URI"},
         factory="sidelight_mlflow.run:MlflowRun",
         example={"images": 2},
     )

@@ -35,6 +35,7 @@ def sidelight_executors() -> Iterator[ExecutorDescriptor]:
         name="ray",
         summary="Units of work on a Ray cluster.",
         params=RayParams,
+        connects={"address": "RAY_ADDRESS"},
         factory="sidelight_ray.cluster:Ray",
         provides=("isolated",),
         example={"workers": 2, "retries": 1},

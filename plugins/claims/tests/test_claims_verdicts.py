@@ -12,6 +12,7 @@ from sidelight_claims.regions import controls
 from sidelight_claims.statistics import Mean, student_p
 from sidelight_claims.top_attributes import TopAttributes
 from sidelight_specs import UserError
+from sidelight_specs.blocks import Table
 from sidelight_specs.results import Attribute, Attributes, Measurement, Measurements
 from sidelight_specs.testing import ToyClassifier, ToyData, ToyRun, toy_results
 
@@ -188,6 +189,14 @@ def measured(values, comparison=">=", threshold=0.5, **item):
 )
 def test_a_number_is_decided_by_its_whole_interval(values, comparison, verdict):
     assert measured(values, comparison).verdict == verdict
+
+
+@pytest.mark.parametrize("comparison", [">=", ">", "<=", "<"])
+def test_the_answer_keeps_the_comparison(comparison):
+    answer = measured([0.6, 0.7, 0.8, 0.7], comparison)
+    assert answer.operator == comparison
+    (table,) = [block for block in answer.view(0) if isinstance(block, Table)]
+    assert table.rows[0][-1] == f"{comparison} 0.5"
 
 
 def test_eight_of_eight_do_not_establish_ninety_per_cent():

@@ -73,6 +73,7 @@ class Measured(Claim):
             unit=item.unit,
             threshold=threshold,
             side="above" if is_above else "below",
+            strict=is_strict,
             effects={"all images": effect},
             n=count,
             p=None if mean is None else mean.p_against(threshold),

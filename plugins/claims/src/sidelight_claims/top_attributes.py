@@ -152,6 +152,7 @@ class TopAttributes(Claim):
             unit="place",
             threshold=float(top),
             side="below",
+            strict=False,  # the last of the first K places is within them
             effects={"rank": effect},
             n=count,
             p=None if p is None else min(1.0, max(p, 1 / len(draws))),

@@ -50,6 +50,7 @@ class ClaimResult(Artifact):
         unit: of the effects and the threshold.
         threshold: what the effects are held against; None where nothing could be measured.
         side: where the claim says that the effects lie, seen from the threshold.
+        strict: the threshold itself is not on that side: the claim is of `>` or `<`, not of `>=` or `<=`.
         effects: condition to effect; empty where nothing could be measured. All of them have to agree.
         n: how many of `sample` the effects are means over.
         sample: what the effects were measured on: `images`.
@@ -73,6 +74,7 @@ class ClaimResult(Artifact):
     unit: str = ""
     threshold: float | None = None
     side: Literal["above", "below"] = "above"
+    strict: bool = True
     effects: dict[str, Effect] = attrs.field(factory=dict)
     n: int = 0
     sample: str = "images"
@@ -110,6 +112,11 @@ class ClaimResult(Artifact):
             raise SidelightError(f"captions has {len(self.captions)} texts, one for each picture were expected")
 
     @property
+    def operator(self) -> str:
+        """The comparison that is claimed: `>`, `>=`, `<` or `<=`."""
+        return (">" if self.side == "above" else "<") + ("" if self.strict else "=")
+
+    @property
     def limits(self) -> tuple[float, float] | None:
         """Lowest and highest end of all intervals; None where nothing could be measured."""
         if not self.effects:
@@ -119,8 +126,7 @@ class ClaimResult(Artifact):
     def view(self, index: int) -> tuple[Block, ...]:
         """Verdict with its reason, effects against threshold and controls, evidence, the rule."""
         del index
-        sign = ">" if self.side == "above" else "<"
-        held = "" if self.threshold is None else f"{sign} {self.threshold:.4g} {self.unit}".rstrip()
+        held = "" if self.threshold is None else f"{self.operator} {self.threshold:.4g} {self.unit}".rstrip()
         blocks: list[Block] = [Text(f"{self.verdict.capitalize()}: {self.reason}.", self.text)]
         if self.effects:
             blocks += [self._table(held), self._plot()]

@@ -30,7 +30,7 @@ def declared_claims(context: Context) -> list[dict[str, Any]]:
 
 
 def _claim(name: str, one: ClaimResult, context: Context) -> dict[str, Any]:
-    plain = ("text", "verdict", "reason", "rule", "measured", "unit", "side", "n", "sample", "control")
+    plain = ("text", "verdict", "reason", "rule", "measured", "unit", "side", "operator", "n", "sample", "control")
     return {
         "id": name,
         **{field: getattr(one, field) for field in plain},

@@ -65,7 +65,7 @@ function still({ src, width, height, crisp }, alt) {
 }
 
 /** Effects with their intervals over one axis; the side that is claimed is shaded, random controls are marks. @param {DeclaredClaim} claim */
-function plot({ effects, threshold, side, unit, verdict }) {
+function plot({ effects, threshold, side, operator, unit, verdict }) {
   const all = effects.flatMap(({ low, high, controls }) => [low, high, ...controls]).concat(threshold ?? []).filter((one) => one !== null);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const room = (most - least || 1) * 0.06;
@@ -83,15 +83,15 @@ function plot({ effects, threshold, side, unit, verdict }) {
       svg("circle", { cx: at(value), cy: y, r: 4, class: "value" }),
     ];
   });
-  const edge = at(threshold), [from, to] = side === "above" ? [edge, WIDTH - EDGE + 4] : [LABEL, edge];
+  const sign = operator.replace(">=", "≥").replace("<=", "≤"), edge = at(threshold), [from, to] = side === "above" ? [edge, WIDTH - EDGE + 4] : [LABEL, edge];
   const claimed = threshold === null ? [] : [
     svg("rect", { x: Math.min(from, to), y: 0, width: Math.abs(to - from), height: bottom, class: "claimed" }),
     svg("line", { x1: edge, x2: edge, y1: 0, y2: bottom, class: "threshold" }),
-    svg("text", { x: edge, y: bottom + 12, class: "tick" }, `${side === "above" ? ">" : "<"} ${text(threshold)}`),
+    svg("text", { x: edge, y: bottom + 12, class: "tick" }, `${sign} ${text(threshold)}`),
   ];
   const ends = [least, most].filter((end) => threshold === null || Math.abs(at(end) - edge) > 46).map((end) => svg("text", { x: at(end), y: bottom + 12, class: "tick" }, text(end)));
   const label = effects.map(({ name, value, low, high }) => `${name}: ${text(value)}, 95 % interval ${text(low)} to ${text(high)}`).join("; ");
-  return svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `${verdict}. ${label}${threshold === null ? "" : `; claimed ${side} ${text(threshold)} ${unit}`}` }, ...claimed, ...marks, ...ends);
+  return svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `${verdict}. ${label}${threshold === null ? "" : `; claimed ${sign} ${text(threshold)} ${unit}`}` }, ...claimed, ...marks, ...ends);
 }
 
 /** @param {string} name */

@@ -166,7 +166,7 @@ export interface ClaimEffect { name: string; value: number | null; low: number |
  * stands after correction for all decided claims, null where that is not known or it is the only one. */
 export interface DeclaredClaim {
   id: string; text: string; verdict: "supported" | "contradicted" | "not established"; reason: string; rule: string; measured: string;
-  unit: string; side: "above" | "below"; threshold: number | null; n: number; sample: string; control: string; p: number | null;
+  unit: string; side: "above" | "below"; operator: string; threshold: number | null; n: number; sample: string; control: string; p: number | null;
   effects: ClaimEffect[]; pairs: { before: Picture; after: Picture; caption: string }[]; links: string[]; warnings: string[];
   late: string; holm: boolean | null;
 }

@@ -5,7 +5,6 @@ import json
 import shutil
 import zipfile
 from contextlib import suppress
-from types import SimpleNamespace
 
 import attrs
 import numpy as np
@@ -16,11 +15,13 @@ from sidelight.cli.host import KernelHost
 from sidelight_evidence import audit, bundle
 from sidelight_evidence.archive import MANIFEST, manifest_text
 from sidelight_evidence.archive import _digest as sha256
-from sidelight_evidence.compare import DIFFERS, MATCHED
-from sidelight_evidence.recompute import unchecked
+from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN
+from sidelight_evidence.recompute import Verdicts
 from sidelight_specs import Artifact, SidelightError, UserError
 from sidelight_specs.digests import digest_file
 from sidelight_specs.recipe_yaml import recipe_text
+from sidelight_specs.results.answers import answers_of
+from sidelight_specs.results.table import table_of
 
 pytestmark = pytest.mark.training
 RECIPE = {
@@ -31,6 +32,11 @@ RECIPE = {
     "explain": {"split": "test", "count": 6, "target": "second", "shard": 3},
     "classifier": {"use": "classifiers/lenet", "with": {"steps": 3}},
     "explainers": {"saliency": {"use": "captum/saliency"}},
+    "metrics": {"areas": {"use": "metrics/insertion-deletion", "with": {"step": 0.25, "baselines": ["black"]}}},
+    "claims": {
+        "area": "areas/saliency/deletion <= 0.9",
+        "box": {"use": "claims/decides", "with": {"winner": "8", "loser": "3", "box": [2, 2, 6, 6], "controls": 19}},
+    },
 }
 
 
@@ -63,13 +69,21 @@ def packed(tmp_path_factory):
     return place
 
 
-def test_an_honest_bundle_matches_to_the_bit(packed, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("sample", "verdict", "images"), [(["1", "--allow-missing"], "incomplete", 3), (["6"], "matched", 6)]
+)
+def test_an_honest_bundle_matches_to_the_bit(packed, tmp_path, monkeypatch, capsys, sample, verdict, images):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "cache"))
-    code, report = audited(packed / "honest.zip", "--sample", 1, "--seed", 5, tmp_path=tmp_path)
-    assert (code, report["verdict"], report["installation"], report["recipe"]) == (0, "matched", [], [])
+    code, report = audited(packed / "honest.zip", "--seed", 5, "--sample", *sample, tmp_path=tmp_path)
+    assert (code, report["verdict"], report["installation"], report["recipe"]) == (0, verdict, [], [])
     results = {one["result"]: one for one in report["results"]}
-    assert results["explanations of saliency"][MATCHED] == 3  # the drawn image, and others of its shard
+    assert results["explanations of saliency"][MATCHED] == images  # those drawn, and others of their shards
+    assert results["measurements areas/saliency"][MATCHED] == images
+    assert results["claim area"][MATCHED] == 1  # from the stored numbers of all images
+    assert results["claim box"][MATCHED] == (images == 6)  # by the classifier, which all images are shown to
+    left_out = [name for name, one in results.items() if one["not computed again"]]
+    assert left_out == (["claim box"] if verdict == "incomplete" else [])
     assert results["weights of classifier"][MATCHED] == results["images, by the recipe's choice"][MATCHED] / 6 == 1
     assert not any(one[DIFFERS] for one in results.values())
     assert report["manifest"] in capsys.readouterr().out
@@ -114,8 +128,11 @@ def test_without_weights_what_was_trained_is_named(packed, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     code, report = audited(packed / "without.zip", tmp_path=tmp_path)
     assert (code, report["verdict"]) == (1, "failed")
-    assert all("use --retrain" in one["not computed again"] for one in report["results"])
-    assert {one["result"] for one in report["results"]} == {"classifier", "explainers.saliency"}
+    reasons = {one["result"]: one["not computed again"] for one in report["results"]}
+    gone = {"classifier", "explainers.saliency", "metrics.areas"}
+    assert {name for name, why in reasons.items() if "use --retrain" in why} == gone
+    assert reasons.keys() - gone == {"claim area", "claim box"}
+    assert not reasons["claim area"]  # the stored numbers tell
 
 
 def test_a_sample_of_none_verifies_alone(packed, tmp_path):
@@ -233,10 +250,93 @@ def test_verdicts_that_no_claim_gave_are_found(forged, tmp_path):
     assert "the verdicts that run.json holds are not those of the claims' results" in report["faults"]
 
 
-def test_claims_and_measurements_are_named_as_not_computed_again():
-    results = SimpleNamespace(measurements={"flips": {}}, claims={"square": None})
-    assert [(one.name, bool(one.why)) for one in unchecked(results)] == [("measurements", True), ("claims", True)]
-    assert unchecked(SimpleNamespace(measurements={}, claims={})) == []
+def change_claim(folder, name, **changes):
+    """Change an answer, and all that tells its verdict."""
+    change_result(folder, f"claims/{name}", lambda one: attrs.evolve(one, **changes))
+    verdicts = {one: Artifact.load(folder / "run/results/claims" / one).verdict for one in ("area", "box")}
+    document = json.loads((folder / "run/run.json").read_text())
+    (folder / "run/run.json").write_text(json.dumps({**document, "claims": verdicts}, indent=1) + "\n")
+    (folder / "claims.json").write_text(json.dumps(verdicts))
+    rewrite(folder)
+
+
+def area_of(folder):
+    """The answer to the claim about the area, and its one effect."""
+    answer = Artifact.load(folder / "run/results/claims/area")
+    return answer, answer.effects["all images"]
+
+
+def test_a_forged_verdict_whose_files_fit_is_found_in_the_stored_numbers(forged, tmp_path):
+    answer, _ = area_of(forged)
+    assert answer.verdict == "supported"
+    change_claim(forged, "area", verdict="contradicted")
+    code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+    assert code == 1
+    assert report["faults"] == ["the answer to the claim area does not follow from the results: verdict"]
+
+
+@pytest.mark.parametrize("field", ["value", "low", "high"])
+def test_a_forged_estimate_or_bound_is_found_in_the_stored_numbers(forged, tmp_path, field):
+    _, effect = area_of(forged)
+    step = {"value": 0.5, "low": -1, "high": 1}[field] * (effect.high - effect.value)
+    other = attrs.evolve(effect, **{field: getattr(effect, field) + step})
+    change_claim(forged, "area", effects={"all images": other})
+    code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+    where = f"effects.all images.{field}"
+    assert (code, report["faults"]) == (1, [f"the answer to the claim area does not follow from the results: {where}"])
+
+
+def test_a_claim_that_the_bundle_left_out_is_found(forged, tmp_path):
+    document = json.loads((forged / "run/run.json").read_text())
+    shutil.rmtree(forged / "run/results/claims/area")
+    del document["claims"]["area"], document["outputs"]["artifacts"]["claims/area"]
+    document["results"] = [one for one in document["results"] if one["path"] != ["claims", "area"]]
+    kept = {name: one for name, one in document["outputs"]["files"].items() if "claims/area/" not in name}
+    document["outputs"]["files"] = kept
+    (forged / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
+    (forged / "claims.json").write_text(json.dumps(document["claims"]))
+    rewrite(forged)
+    code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
+    assert (code, report["faults"]) == (
+        1,
+        ["the answer to the claim area does not follow from the results: missing from the bundle"],
+    )
+
+
+def better(numbers):
+    """Deletion of the first image forged, by more than any tolerance."""
+    items = {one.name: one for one in numbers.items}
+    values = items["deletion"].values.copy()
+    values[0] /= 2
+    items["deletion"] = attrs.evolve(items["deletion"], values=values)
+    return attrs.evolve(numbers, items=tuple(items.values()))
+
+
+def test_forged_numbers_and_answers_are_found_by_computing_them(forged, tmp_path):
+    change_result(forged, "measurements/areas/saliency", better)
+    finished = KernelHost().load_run(forged / "run")
+    table_of(finished.results).columns.write(forged / "measurements.csv")
+    answers_of(finished.results).write(forged / "answers.csv")
+    fitting = KernelHost().judge(forged / "recipe-resolved.yaml", finished.results)["area"]
+    change_claim(forged, "area", effects=fitting.effects, reason=fitting.reason, p=fitting.p)
+    was = Artifact.load(forged / "run/results/claims/box").verdict
+    change_claim(forged, "box", verdict="supported" if was != "supported" else "contradicted")
+    code, report = audited(forged, "--sample", 6, tmp_path=tmp_path)
+    assert (code, report["faults"]) == (1, [])
+    found = {one["result"]: (one[DIFFERS], one["where"]) for one in report["results"] if one[DIFFERS]}
+    assert found == {"measurements areas/saliency": (1, "items.1.values"), "claim box": (1, "verdict")}
+
+
+@pytest.mark.parametrize(
+    ("why", "allowed", "outcome"),
+    [("", False, ("matched", 0)), ("no weights", False, ("incomplete", 1)), ("no weights", True, ("incomplete", 0))],
+)
+def test_results_that_were_left_out_are_no_success_unless_the_auditor_says_so(why, allowed, outcome, capsys):
+    verdicts = [Verdicts("images", {MATCHED: 1, WITHIN: 0, DIFFERS: 0}), Verdicts("explanations of xgem", why=why)]
+    arguments, report = argparse.Namespace(tolerance=0.0, allow_missing=allowed), {}
+    code = audit._summed_up(verdicts, ["a"], ["a"], 1, 0, arguments, KernelHost(), report)
+    assert (report["verdict"], code) == outcome
+    assert ("incomplete, not computed again: explanations of xgem" in capsys.readouterr().out) == bool(why)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import math
 import attrs
 import numpy as np
 import pytest
-from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, common_scales, compare, scales_of
+from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, common_scales, compare, compare_claims, scales_of
 from sidelight_evidence.recipe import closures, components, for_images, refuse_outside, restricted, with_values, without
 from sidelight_specs import Need, UserError
-from sidelight_specs.results import Heatmap, Targets
+from sidelight_specs.results import ClaimResult, Heatmap, Measurement, Measurements, Targets
 
 RECIPE = {
     "recipe": 1,
@@ -75,6 +75,26 @@ def test_a_huge_number_in_another_image_buys_no_tolerance():
     assert common_scales(honest, honest.take([0]))["values"] <= scales_of(honest)["values"]
 
 
+def test_single_numbers_are_compared_by_their_magnitude():
+    one = Measurement(name="auc", values=np.ones(1, np.float32), limits=(0.25, 0.75))
+    pair = [Measurements(items=(attrs.evolve(one, limits=(0.25, high)),)) for high in (0.75 * (1 + 1e-4), 0.75)]
+    assert compare(*pair, 1e-3, {}).verdict == WITHIN
+    assert compare(*pair, 1e-5, {}).verdict == DIFFERS
+
+
+def test_a_reason_counts_where_the_numbers_are_the_same():
+    images = np.zeros((3, 1, 8, 8), np.float32)
+    claim = ClaimResult.example(images, 2)
+    effect = attrs.evolve(claim.effects["black"], low=0.8 + 1e-12)
+    rounded = attrs.evolve(claim, effects={"black": effect}, reason="the whole interval lies above .5")
+    assert compare_claims(rounded, claim, 1e-9).verdict == WITHIN
+    forged = attrs.evolve(claim, reason="the model is fair")
+    assert (compare_claims(forged, claim, 1e-9).verdict, compare_claims(forged, claim, 1e-9).where) == (
+        DIFFERS,
+        "reason",
+    )
+
+
 def test_a_constant_result_that_changes_differs():
     one = Heatmap(values=np.zeros((2, 4, 4), np.float32))
     other = Heatmap(values=np.full((2, 4, 4), 1e-9, np.float32))
@@ -96,8 +116,10 @@ class Toy:
         return (self,)
 
 
-def test_what_measures_and_shows_is_not_computed_again():
-    assert set(RECIPE) - set(restricted(RECIPE, explainers=True)) == {"metrics", "renderers"}
+def test_what_shows_is_not_computed_again():
+    declared = {**RECIPE, "claims": {"claim": {"use": "toy/claim"}}}
+    assert set(declared) - set(restricted(declared, explainers=True)) == {"claims", "renderers"}
+    assert set(declared) - set(restricted(declared, explainers=True, claims=True)) == {"renderers"}
     assert set(restricted(RECIPE, explainers=False)) & {"explainers", "inverter"} == set()
     assert for_images(RECIPE, ["a", "b"])["explain"] == {
         "split": "test", "images": ["a", "b"], "target": "second", "shard": 4,

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sidelight_specs.results import Results, State
+    from sidelight_specs.errors import SidelightError
+    from sidelight_specs.results import ClaimResult, Results, State
 
 
 @frozen
@@ -174,6 +175,18 @@ class Host(Protocol):
 
         Raises:
             UserError: the recipe has mistakes, or a file cannot be read.
+        """
+
+    def judge(
+        self, recipe: str | Path, results: Results, *, set: Sequence[str] = ()
+    ) -> Mapping[str, ClaimResult | SidelightError]:
+        """Judge claims of a recipe again from a finished run's results alone; nothing is computed or kept.
+
+        Gives answers by claim id, an error in the place of one that failed; none of a claim that needs a component,
+        such as the classifier.
+
+        Raises:
+            UserError: the recipe has mistakes.
         """
 
     def load_run(self, folder: str | Path) -> Finished:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sidelight_specs.results import State
+    from sidelight_specs import SidelightError
+    from sidelight_specs.results import ClaimResult, Results, State
 
     from sidelight.engine.results import Run
     from sidelight.registry.catalog import Catalog
@@ -109,6 +110,16 @@ class KernelHost(Host):
         from sidelight.cache import cache_folder
 
         return cache_folder()
+
+    def judge(
+        self, recipe: str | Path, results: Results, *, set: Sequence[str] = ()
+    ) -> dict[str, ClaimResult | SidelightError]:
+        from pathlib import Path
+
+        from sidelight.engine.claims import judged_again
+        from sidelight.recipe.load import load_recipe
+
+        return judged_again(load_recipe(Path(recipe), set=set, catalog=self.catalog, finished=True), results)
 
     def load_run(self, folder: str | Path) -> Run:
         return sidelight.load_run(folder)

@@ -7,24 +7,29 @@ Who removes the folder, or writes to another, leaves no trace here; a version co
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sidelight_specs import SidelightError
+from sidelight_specs import Cancelled, SidelightError
 from sidelight_specs.digests import digest_of
 from sidelight_specs.recipe import params_plain
 from sidelight_specs.wording import quoted
 
 from sidelight.engine.guard import Untrustworthy
+from sidelight.engine.machine import Cancellation
 from sidelight.engine.plan import Step
-from sidelight.engine.session import check_valid
+from sidelight.engine.progress import Display
+from sidelight.engine.session import Session, check_valid
+from sidelight.engine.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sidelight_specs.results import ClaimResult, Results
 
-    from sidelight.engine.session import Session
     from sidelight.recipe.model import Resolved, ResolvedComponent
 
 CONTRADICTED = "contradicted"
@@ -57,6 +62,34 @@ def judged(session: Session, component: ResolvedComponent, shown: Results, diges
 
     result: ClaimResult = session.keep(Step("judge", component), inputs, make)
     return result
+
+
+def judged_again(resolved: Resolved, results: Results) -> dict[str, ClaimResult | SidelightError]:
+    """Answers to those claims of a finished run that need no other component, from its results alone.
+
+    Returns:
+        claim id to its answer, or to the error of one that failed.
+    """
+    judges = [one for one in resolved.of_role("claim") if one.closure == {one}]
+    answers: dict[str, ClaimResult | SidelightError] = {}
+    if not judges:
+        return answers
+    unseen: dict[str, Any] = {"claims": {}, "components": (), "recipe": {}, "environment": {}, "declared_late": {}}
+    shown = attrs.evolve(results, warnings=(), **unseen)
+    digests, stop = shown.digests(), Cancellation()
+    with (
+        TemporaryDirectory(prefix="sidelight-", ignore_cleanup_errors=True) as folder,  # nothing is kept
+        closing(Store(Path(folder))) as store,
+        closing(Session(resolved, store, "cpu", Display(), stop)) as session,
+    ):
+        for one in judges:
+            try:
+                answers[one.id] = judged(session, one, shown, digests)
+            except Cancelled:
+                raise
+            except SidelightError as error:
+                answers[one.id] = error
+    return answers
 
 
 @attrs.frozen

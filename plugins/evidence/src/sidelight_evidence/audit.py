@@ -20,8 +20,9 @@ from sidelight_evidence.archive import DESCRIPTION, Damaged, is_safe, opened, ve
 from sidelight_evidence.bundle import FORMAT, LOCK, RUN
 from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN
 from sidelight_evidence.crosscheck import contradictions
+from sidelight_evidence.judged import judged
 from sidelight_evidence.recipe import check_shape, refuse_outside, restricted, with_values
-from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed, unchecked
+from sidelight_evidence.recompute import Recomputation, Verdicts, draw, failed
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sidelight_specs.host import Finished, Host
 
-TOLERANCE = 1 / 255  # share of the range of a result's numbers: one level of a picture, which nobody sees
+TOLERANCE = 1 / 510  # of the range of a result's numbers: half a level of an 8-bit picture, as rounding to it makes
 SAMPLE = 4  # images
 _DIGITS = 4  # more than a number of threads has; a stranger's run.json names it
 _SHOWN = 20  # faults that are printed
@@ -43,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=int, help="of the sample (default: a new one, which is printed)")
     parser.add_argument("--alone", action="store_true", help="compute sampled images without others of their shards")
     parser.add_argument("--retrain", action="store_true", help="train what the bundle holds no weights of")
+    parser.add_argument("--allow-missing", action="store_true", help="exit 0 also where results were left out")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="your own data.with.path=...")
-    parser.add_argument("--tolerance", metavar="X", type=float, default=TOLERANCE, help="of the range (default: 1/255)")
+    parser.add_argument("--tolerance", metavar="X", type=float, default=TOLERANCE, help="of the range (default: 1/510)")
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps (default: the run's)")
     parser.add_argument("--threads", metavar="N", type=int, help="threads to compute with (default: the run's)")
     parser.add_argument("--out", metavar="FILE", help="also write the report as JSON")
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, host: Host) -> int:
-    """Audit a bundle; 0 where all that was computed again matched, 1 where something differs or is damaged."""
+    """Audit a bundle; 0 where every result was computed again and matched, 1 where one differs or was left out."""
     if arguments.sample < 0 or not arguments.tolerance >= 0:
         raise UserError("--sample and --tolerance are not below 0", "leave them out, or give larger numbers")
     if arguments.out and not Path(arguments.out).absolute().parent.is_dir():  # known before hours of computing
@@ -100,9 +102,21 @@ def _audit(folder: Path, arguments: argparse.Namespace, host: Host, report: dict
     for sentence in report["installation"]:
         host.write(f"this installation: {sentence}")
     if not arguments.sample:
+        if _told(list(_forged_claims(described, finished, host)), "contradictions", host, report):
+            return 1
         report["verdict"] = "intact"
         return 0
     return _recompute(folder, described, finished, arguments, host, report)
+
+
+def _forged_claims(described: Mapping[str, Any], finished: Finished, host: Host) -> Iterator[str]:
+    """Sentences about claims whose answers do not follow from the stored results, as far as these alone tell."""
+    recipe = with_values(json.loads(json.dumps(finished.results.recipe)), described["given"])
+    with suppress(UserError), tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
+        refuse_outside(recipe, ())
+        for one in judged(host, finished, recipe, Path(scratch), [], computed={}, tolerance=0.0):
+            if one.counts[DIFFERS]:
+                yield f"the answer to the {one.name} does not follow from the results: {one.where}"
 
 
 def _told(faults: list[str], key: str, host: Host, report: dict[str, Any]) -> bool:
@@ -197,7 +211,7 @@ def _recompute(
     sample = draw(finished, arguments.sample, seed)
     host.write(f"computing again {', '.join(sample)} (drawn with seed {seed}), on {options['device']}")
     with tempfile.TemporaryDirectory(prefix="sidelight-audit-") as scratch:
-        _tell_of_recipe(restricted(recipe, explainers=True), Path(scratch), settings, folder, host, report)
+        _tell_of_recipe(restricted(recipe, explainers=True, claims=True), Path(scratch), settings, folder, host, report)
         learned = {path: folder / name for path, name in described["weights"].items()}
         again = Recomputation(
             host, finished, recipe, folder, Path(scratch), learned, options, arguments.tolerance, arguments.retrain
@@ -207,8 +221,18 @@ def _recompute(
             names = again.run(sample, neighbours=not arguments.alone)
         except SidelightError as error:
             again.verdicts.append(failed(error))
-        again.verdicts += unchecked(finished.results)
-    return _judged(again.verdicts, names, sample, seed, arguments.tolerance, host, report)
+        with chdir(folder):
+            again.verdicts += judged(
+                host,
+                finished,
+                recipe,
+                Path(scratch),
+                settings,
+                computed=again.claims,
+                tolerance=arguments.tolerance,
+            )
+    total = len(finished.manifest["digests"]["images"])
+    return _summed_up(again.verdicts, names, sample, total, seed, arguments, host, report)
 
 
 def _threads(text: str) -> int | None:
@@ -258,12 +282,13 @@ def _changed(path: str, ours: Any, here: Any) -> Iterator[str]:
         yield path
 
 
-def _judged(
+def _summed_up(
     verdicts: list[Verdicts],
     names: list[str],
     sample: list[str],
+    total: int,
     seed: int,
-    tolerance: float,
+    arguments: argparse.Namespace,
     host: Host,
     report: dict[str, Any],
 ) -> int:
@@ -278,16 +303,22 @@ def _judged(
         for one in verdicts
     ]
     host.write_table(("result", "to the bit", "within tolerance", "differ", "largest", "not computed again"), rows)
-    differ, done = any(one.counts[DIFFERS] for one in verdicts), any(sum(one.counts.values()) for one in verdicts)
+    differ = any(one.counts[DIFFERS] for one in verdicts)
     rounded, missing = any(one.counts[WITHIN] for one in verdicts), [one.name for one in verdicts if one.why]
+    tolerance = arguments.tolerance
     words = "matched to the bit" if not rounded else f"matched, some within {tolerance:g} of the range of their numbers"
-    if differ or not done:
+    if differ or not names:
+        outcome = "failed"
         words = "something differs" if differ else "nothing could be computed again"
-    elif missing:
-        words += f"; not computed again: {', '.join(missing)}"
-    host.write(f"{len(names)} of {_total(verdicts, names)} images: {words}")
+    else:
+        outcome = "incomplete" if missing else "matched"
+    host.write(f"{len(names)} of {total} images: {words}")
+    if missing:
+        host.write(f"incomplete, not computed again: {', '.join(missing)}")
+        if outcome == "incomplete" and not arguments.allow_missing:
+            host.write("exit code 1 for that; --allow-missing accepts it")
     report |= {
-        "verdict": "failed" if differ or not done else "matched",
+        "verdict": outcome,
         "seed": seed,
         "sample": sample,
         "images": names,
@@ -303,11 +334,7 @@ def _judged(
             for one in verdicts
         ],
     }
-    return 1 if differ or not done else 0
-
-
-def _total(verdicts: list[Verdicts], names: list[str]) -> int:
-    return max([len(names), *(sum(one.counts.values()) for one in verdicts)])
+    return 0 if outcome == "matched" or (outcome == "incomplete" and arguments.allow_missing) else 1
 
 
 def _share(one: Verdicts) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sidelight_specs import Artifact
+    from sidelight_specs.results import ClaimResult
 
 MATCHED, WITHIN, DIFFERS = "matched to the bit", "within tolerance", "differs"
 
@@ -48,6 +49,19 @@ def compare(original: Artifact, again: Artifact, tolerance: float, scales: dict[
     shares = {name: _share(value, theirs[name], scales.get(name, 0.0)) for name, value in ours.items()}
     where = max(shares, key=lambda name: shares[name])
     return Difference(WITHIN if shares[where] <= tolerance else DIFFERS, shares[where], where)
+
+
+def compare_claims(original: ClaimResult, again: ClaimResult, tolerance: float) -> Difference:
+    """Compare two answers to a claim.
+
+    Their reasons are sentences with rounded numbers, which count only where the numbers themselves are the same.
+    """
+    scales = common_scales(original, again)
+    result = compare(original, again, tolerance, scales)
+    if result.where != "reason":
+        return result
+    rest = compare(attrs.evolve(original, reason=again.reason), again, tolerance, scales)
+    return result if rest.verdict == MATCHED else rest
 
 
 def scales_of(artifact: Artifact) -> dict[str, float]:
@@ -95,7 +109,11 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _share(original: Any, again: Any, scale: float) -> float:
-    """Largest difference over the range; 0 where both are the same."""
+    """Largest difference over the range, of a single number over its magnitude; 0 where both are the same."""
+    if isinstance(original, tuple) and isinstance(again, tuple) and len(original) == len(again):
+        return max((_share(one, other, scale) for one, other in zip(original, again, strict=True)), default=0.0)
+    if isinstance(original, float) and isinstance(again, float) and not _is_same(original, again):
+        return abs(original - again) / abs(again) if np.isfinite([original, again]).all() and again else np.inf
     if not isinstance(original, np.ndarray) or not isinstance(again, np.ndarray):
         return 0.0 if _is_same(original, again) else np.inf
     if original.dtype != again.dtype or original.shape != again.shape:

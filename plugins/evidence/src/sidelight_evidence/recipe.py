@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from sidelight_specs.host import Host
 
-_LEFT_OUT = ("metric", "renderer", "executor", "claim")  # roles that nothing that is compared depends on
+_LEFT_OUT = ("renderer", "executor")  # roles that nothing that is compared depends on
 _FRAME = ("recipe", "name", "title", "seed", "explain")
 _OUTSIDE = re.compile(r"~|[/\\]|[A-Za-z]:|file:|.*(^|[/\\])\.\.([/\\]|$)", re.IGNORECASE)
 _CHOOSING = ("count", "choose", "indices", "labels", "images")  # keys of `explain` that say which images
 
 
-def restricted(recipe: Mapping[str, Any], *, explainers: bool) -> dict[str, Any]:
-    """Data, classifier, and where asked for the explainers with all that they need; nothing that measures or shows."""
-    roles = [role for role in ROLES.values() if role.name not in _LEFT_OUT]
+def restricted(recipe: Mapping[str, Any], *, explainers: bool, claims: bool = False) -> dict[str, Any]:
+    """Data and classifier, where asked for explainers and metrics with all that they need, and claims; no pages."""
+    roles = [role for role in ROLES.values() if role.name not in _LEFT_OUT and (claims or role.name != "claim")]
     wanted = {role.section for role in roles} if explainers else {"data", "classifier", "generator"}
     return {key: value for key, value in recipe.items() if key in _FRAME or key in wanted}
 
@@ -36,6 +36,12 @@ def for_images(recipe: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any
     """The same recipe about some images, by their names."""
     explain = {key: value for key, value in recipe["explain"].items() if key not in _CHOOSING}
     return {**recipe, "explain": {**explain, "images": list(names)}}
+
+
+def path_of(role: str, name: str) -> str:
+    """Path of a component, by its id: `explainers.cdeepex`; the section alone for one that is called like its role."""
+    section = ROLES[role].section
+    return section if name == role else f"{section}.{name}"
 
 
 def components(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -48,7 +54,7 @@ def components(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, 
             yield role.section, role.name, section
             continue
         for name, one in section.items():
-            yield (role.section if name == role.name else f"{role.section}.{name}"), role.name, one
+            yield path_of(role.name, name), role.name, one
 
 
 def check_shape(recipe: Mapping[str, Any]) -> None:
@@ -96,6 +102,12 @@ def untrained(recipe: Mapping[str, Any], host: Host, given: Iterable[str]) -> se
     }
 
 
+def joint_metrics(recipe: Mapping[str, Any], host: Host) -> set[str]:
+    """Paths of metrics that look at all images together."""
+    metrics = [(path, one) for path, role, one in components(recipe) if role == "metric"]
+    return {path for path, one in metrics if not _descriptor(host, one["use"], "metric").per_image}
+
+
 def closures(recipe: Mapping[str, Any], host: Host) -> dict[str, set[str]]:
     """Path of each component of a resolved recipe to those of all that it needs, itself among them."""
     known = list(components(recipe))
@@ -118,7 +130,7 @@ def without(recipe: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
         if isinstance(section.get("use"), str):
             kept: Any = {} if role.section in gone else section
         else:
-            names = {name: role.section if name == role.name else f"{role.section}.{name}" for name in section}
+            names = {name: path_of(role.name, name) for name in section}
             kept = {name: section[name] for name, path in names.items() if path not in gone}
         result[role.section] = kept
         if not kept:

@@ -11,15 +11,27 @@ import attrs
 import numpy as np
 from sidelight_specs.host import Finished, Host
 from sidelight_specs.recipe_yaml import recipe_text
+from sidelight_specs.results import Measurements
 
 from sidelight_evidence.compare import DIFFERS, MATCHED, WITHIN, Difference, common_scales, compare
-from sidelight_evidence.recipe import closures, components, for_images, restricted, untrained, without
+from sidelight_evidence.recipe import (
+    closures,
+    components,
+    for_images,
+    joint_metrics,
+    path_of,
+    restricted,
+    untrained,
+    without,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sidelight_specs import Artifact, SidelightError
     from sidelight_specs.results import Results
+
+    Rows = Mapping[str, tuple[list[int], list[int]]]  # image to the rows of its questions, in the bundle and again
 
 _PAIRED = ("predictions", "targets")  # results that have a row for each question, beside explanations
 _ORDER = (MATCHED, WITHIN, DIFFERS)
@@ -76,22 +88,33 @@ class Recomputation:
     tolerance: float
     retrain: bool
     verdicts: list[Verdicts] = attrs.field(factory=list)
+    claims: dict[str, Any] = attrs.field(factory=dict)  # answers to claims, where all images are computed again
+    _left_out: set[str] = attrs.field(factory=set)  # paths of components that are named among the verdicts
 
     def run(self, sample: Sequence[str], neighbours: bool) -> list[str]:
-        """Compute the choice of images and the classifier's answers again, then explanations; gives their images.
+        """Compute the choice of images and the classifier's answers again, then all else; gives its images.
+
+        That is explanations and what metrics measure of each image. Where these turn out to be all images, it is also
+        what metrics measure of all together, and the answers to claims.
 
         Args:
             sample: ids of the images that were drawn.
             neighbours: compute whole shards, so that numbers are added in the same order.
         """
-        left_out = self._leave_out()
+        self._leave_out_untrained()
         if "data" not in self.recipe or "classifier" not in self.recipe:
             return []
         self._compare_choice(self._run("choice", restricted(self.recipe, explainers=False)))
         names = self._with_neighbours(sample) if neighbours else self._whole(sample)
-        recipe = restricted(self.recipe, explainers=True)
-        if "explainers" in recipe or "attribute_finders" in recipe:
-            self._compare_explanations(self._run("explanations", for_images(recipe, names)), left_out)
+        is_all = names == self._every()
+        if not is_all:
+            self._leave_out_joint()
+        recipe = restricted(self.recipe, explainers=True, claims=is_all and not self._left_out)
+        if any(section in recipe for section in ("inverter", "explainers", "attribute_finders", "metrics")):
+            again = self._run("explanations", for_images(recipe, names))
+            self._compare_explanations(again)
+            self._compare_measurements(again, is_all)
+            self.claims = dict(again.results.claims)
         return names
 
     def _run(self, name: str, recipe: Mapping[str, Any]) -> Finished:
@@ -101,18 +124,27 @@ class Recomputation:
         with chdir(self.folder):
             return self.host.run(path, out=self.scratch / name, fresh=True, learned=trained, **self.options)
 
-    def _leave_out(self) -> set[str]:
-        """Leave out what would have to be trained; gives the paths of all that is left out."""
-        missing = (
-            set() if self.retrain else untrained(restricted(self.recipe, explainers=True), self.host, self.learned)
-        )
-        needs = closures(self.recipe, self.host) if missing else {}
+    def _leave_out_untrained(self) -> None:
+        """Leave out what would have to be trained, and what needs it."""
+        recipe = restricted(self.recipe, explainers=True)
+        missing = set() if self.retrain else untrained(recipe, self.host, self.learned)
+        needs = closures(recipe, self.host) if missing else {}
         gone = {path for path, closure in needs.items() if closure & missing}
         for path in sorted(gone):
             of = ", ".join(sorted(needs[path] & missing))
             self.verdicts.append(Verdicts(path, why=f"{of} is trained, and its weights are not there: use --retrain"))
+        self._leave(gone)
+
+    def _leave_out_joint(self) -> None:
+        """Leave out metrics of all images together."""
+        gone = joint_metrics(self.recipe, self.host)
+        why = f"it measures all images together: compute all of them, by --sample {len(self._every())}"
+        self.verdicts += [Verdicts(path, why=why) for path in sorted(gone)]
+        self._leave(gone)
+
+    def _leave(self, gone: set[str]) -> None:
         self.recipe = without(self.recipe, gone)
-        return gone
+        self._left_out |= gone
 
     # The images that are explained together
 
@@ -155,38 +187,70 @@ class Recomputation:
         for name in _PAIRED:
             self._pair(name, getattr(self.finished.results, name), getattr(again.results, name), self._rows(again))
 
-    def _compare_explanations(self, again: Finished, left_out: Iterable[str]) -> None:
-        results, other = self.finished.results, again.results
-        failed = {step["step"].partition(" ")[2]: step["error"] for step in again.manifest["failures"]}
-        rows = self._rows(again)
-        for name, explanation in results.explanations.items():
-            path = f"explainers.{name}" if f"explainers.{name}" in _paths(self.recipe) else "explainers"
-            if name in other.explanations:
-                self._pair(f"explanations of {name}", explanation, other.explanations[name], rows)
-            elif path not in left_out and f"explainers.{name}" not in left_out:
-                reason = failed.get(path, failed.get(f"explainers.{name}", "it gave nothing"))
-                self.verdicts.append(Verdicts(f"explanations of {name}", why=reason))
+    def _compare_explanations(self, again: Finished) -> None:
+        results, other, rows = self.finished.results, again.results, self._rows(again)
+        for name in _names(results.explanations, other.explanations):
+            pair = (results.explanations.get(name), other.explanations.get(name))
+            self._beside(f"explanations of {name}", "explainer", name, pair, again, rows)
         for name, explanation in results.counterparts.items():
             if name in other.counterparts:
                 pairs = _contested(results, other, rows)
                 self._pair(f"explanations of {name}, other side", explanation, other.counterparts[name], pairs)
-        for name, attributes in results.attributes.items():
-            if name in other.attributes:
-                self._pair(f"attributes of {name}", attributes, other.attributes[name], {})
+        for name in _names(results.attributes, other.attributes):
+            pair = (results.attributes.get(name), other.attributes.get(name))
+            self._beside(f"attributes of {name}", "attribute_finder", name, pair, again, {})
+        if results.inversion is not None and other.inversion is not None:
+            self._pair("inversion", results.inversion, other.inversion, rows)
 
-    def _rows(self, again: Finished) -> dict[str, tuple[list[int], list[int]]]:
-        """Image to the rows of its questions, in the bundle and computed again."""
+    def _compare_measurements(self, again: Finished, is_all: bool) -> None:
+        """Numbers of each image; those of all together where all were computed again."""
+        ours, theirs, rows = self.finished.results, again.results, self._rows(again)
+        for metric in _names(ours.measurements, theirs.measurements):
+            mine, other = (one.measurements.get(metric, {}) for one in (ours, theirs))
+            for of in _names(mine, other):
+                name, original, computed = f"measurements {metric}/{of}", mine.get(of), other.get(of)
+                if original is None or computed is None:
+                    self._beside(name, "metric", metric, (original, computed), again, rows)
+                    continue
+                each, joint = _cut(original, len(ours.split))
+                each_again, joint_again = _cut(computed, len(theirs.split))
+                if each.items or each_again.items:
+                    self._pair(name, each, each_again, rows)
+                if is_all and (joint.items or joint_again.items):
+                    self._pair(f"{name}, of all images", joint, joint_again, {})
+                elif joint.items:
+                    numbers = ", ".join(item.name for item in joint.items)
+                    self.verdicts.append(Verdicts(f"{name}, of all images", why=f"{numbers}: compute all images"))
+
+    def _beside(self, title: str, role: str, name: str, pair: tuple[Any, Any], again: Finished, rows: Rows) -> None:
+        """Compare a result that the bundle or the new computation may lack."""
+        path = path_of(role, name)
+        if path in self._left_out:
+            return
+        verdict = Verdicts(title)
+        if all(pair):
+            self._pair(title, *pair, rows)
+            return
+        if pair[0] is not None:
+            verdict.why = _failed(again, path) or "computing it again gave nothing"
+        elif reason := _failed(self.finished, path):
+            verdict.why = f"it failed in the run: {reason}"
+        else:
+            verdict.add(Difference(DIFFERS, np.inf, "missing from the bundle"))
+        self.verdicts.append(verdict)
+
+    def _rows(self, again: Finished) -> Rows:
+        """The rows that stand for each image that was computed again."""
         ours, theirs = _rows_by_id(self.finished.results), _rows_by_id(again.results)
         return {name: (ours[name], rows) for name, rows in theirs.items() if name in ours}
 
-    def _pair(
-        self, name: str, original: Artifact, again: Artifact, rows: Mapping[str, tuple[list[int], list[int]]]
-    ) -> None:
+    def _pair(self, name: str, original: Artifact, again: Artifact, rows: Rows) -> None:
         """Compare a result image by image, or as a whole where it has no rows."""
         verdicts, scales = Verdicts(name), common_scales(original, again)
-        if not original.rows() or not rows:
+        has_rows = bool(rows) and (isinstance(original, Measurements) or bool(original.rows()))
+        if not has_rows:
             verdicts.add(compare(original, again, self.tolerance, scales))
-        for ours, theirs in rows.values() if original.rows() else ():
+        for ours, theirs in rows.values() if has_rows else ():
             if len(ours) != len(theirs):
                 verdicts.add(Difference(DIFFERS, np.inf, "number of questions"))
             else:
@@ -208,9 +272,7 @@ def _rows_by_id(results: Results) -> dict[str, list[int]]:
     return rows
 
 
-def _contested(
-    results: Results, other: Results, rows: Mapping[str, tuple[list[int], list[int]]]
-) -> dict[str, tuple[list[int], list[int]]]:
+def _contested(results: Results, other: Results, rows: Rows) -> Rows:
     """Image to its rows among the contested questions."""
     ours, theirs = ({row: place for place, row in enumerate(one.contested)} for one in (results, other))
     pairs = {
@@ -228,12 +290,20 @@ def _has(recipe: Mapping[str, Any], path: str) -> bool:
     return path in _paths(recipe)
 
 
-def unchecked(results: Results) -> list[Verdicts]:
-    """What stands for results that are never computed again, because they follow from all images together."""
-    counts = {"measurements": len(results.measurements), "claims": len(results.claims)}
-    return [
-        Verdicts(name, why="an audit has no metrics and no claims: run the recipe") for name in counts if counts[name]
-    ]
+def _names(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*ours, *theirs]))
+
+
+def _failed(run: Finished, path: str) -> str:
+    """Why a component failed in a run; empty if it did not."""
+    failures = run.manifest.get("failures", ())
+    return next((str(one["error"]) for one in failures if str(one["step"]).partition(" ")[2] == path), "")
+
+
+def _cut(numbers: Measurements, count: int) -> tuple[Measurements, Measurements]:
+    """Numbers of each of `count` images, and those of all together."""
+    each, joint = (tuple(item for item in numbers.items if item.is_of_each(count) is one) for one in (True, False))
+    return attrs.evolve(numbers, items=each), attrs.evolve(numbers, items=joint, answers=None)
 
 
 def failed(error: SidelightError) -> Verdicts:

@@ -8,6 +8,7 @@ from sidelight.registry.code import code_digest, code_of
 from sidelight.registry.load import Unavailable
 from sidelight.registry.policy import read_policy
 from sidelight_specs.host import Available
+from sidelight_specs.release import how_to_install
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ UNKNOWN = {
         "captum/attfind",
         "attribute_finder",
         'unknown: no attribute finder "captum/attfind" is installed\n'
-        'no plugin "captum" is installed; `pip install sidelight-captum`',
+        f'no plugin "captum" is installed; {how_to_install("sidelight-captum")}',
     ),
     "no name at all": (
         "an idea",

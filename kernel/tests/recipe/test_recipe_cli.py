@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sidelight.cli import main
+from sidelight_specs.release import how_to_install
 
 RECIPE = """\
 generator: {use: gans/vae}
@@ -96,5 +97,6 @@ def test_a_missing_recipe(sidelight):
 
 def test_what_dev_brings_is_named_where_it_is_missing(sidelight):
     for command in ("schema", "new", "verify", "describe"):
-        missing = f'error: the command "{command}" is not installed\n  fix: pip install sidelight-dev\n'
+        fix = how_to_install("sidelight-dev")
+        missing = f'error: the command "{command}" is not installed\n  fix: {fix}\n'
         assert sidelight(command) == (2, "", missing)

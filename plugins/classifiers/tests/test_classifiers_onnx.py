@@ -231,7 +231,7 @@ def test_a_missing_package_comes_with_the_way_to_get_it(tmp_path, monkeypatch, p
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=f"the package {package} is not installed") as caught:
         load(path).scores(torch.rand(1, *SHAPE))
-    assert caught.value.fix == "pip install 'sidelight-classifiers[onnx]'"
+    assert caught.value.fix == "pip install onnx onnxruntime"
 
 
 def test_construction_reads_nothing():

@@ -9,6 +9,7 @@ from sidelight.cli.host import KernelHost
 from sidelight_specs import UserError
 from sidelight_specs.host import Installed
 from sidelight_specs.recipe_files import Outline
+from sidelight_specs.release import install_command
 from sidelight_start import listing
 
 ROOT = Path(__file__).parents[3] / "recipes"
@@ -49,7 +50,7 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(capsys):
     (quickstart,) = (line for line in lines if line.startswith("quickstart "))
     assert "needs sidelight-classifiers, sidelight-cdeepex, sidelight-captum" in quickstart
     assert "sidelight-images" not in quickstart
-    assert lines[-1].startswith("install what is missing: pip install sidelight-")
+    assert lines[-1].startswith(f"install what is missing: {install_command('sidelight-')}")
 
 
 def test_a_strangers_plugin_is_named_and_not_taken_for_one_of_ours():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import Cancelled, SidelightError, UserError
 from sidelight_specs.hooks import COMMAND
 from sidelight_specs.problems import RecipeError
-from sidelight_specs.release import how_to_install
+from sidelight_specs.release import WHEELS, how_to_install, install_command, is_published
 from sidelight_specs.surroundings import in_main_thread
 from sidelight_specs.wording import clean, did_you_mean
 
@@ -54,10 +54,10 @@ Try first, with images and a model of your own, or with what comes along:
   sidelight explain photos/*.jpg --model model.pt2
   sidelight run quickstart"""
 ALONE = """\
-No plugin is installed that explains anything. Install some, here or from where your wheels lie:
-  pip install 'sidelight[heatmaps]'      classifiers, heatmaps, metrics, pages, recipes
-  pip install 'sidelight[generative]'    counterfactuals, attributes, concepts, the explorer
-  pip install 'sidelight[all]'           everything, also what needs large packages"""
+No plugin is installed that explains anything. Install some{wheels}:
+  {pip} 'sidelight[heatmaps]'      classifiers, heatmaps, metrics, pages, recipes
+  {pip} 'sidelight[generative]'    counterfactuals, attributes, concepts, the explorer
+  {pip} 'sidelight[all]'           everything, also what needs large packages"""
 KNOWN = {  # commands that most people know, and the distribution that brings each
     **dict.fromkeys(("describe", "new", "schema", "verify"), "sidelight-dev"),
     **dict.fromkeys(("init", "recipes"), "sidelight-start"),
@@ -126,7 +126,8 @@ def help_text() -> str:
             more.setdefault(entry.distribution, []).append(entry.name)
     lines += [f"\nCommands of {distribution}: {', '.join(names)}" for distribution, names in more.items()]
     is_alone = {entry.distribution for entry in entries} <= {"sidelight", "sidelight-specs"}
-    return HELP.format(commands="\n".join(lines), first=ALONE if is_alone else FIRST)
+    alone = ALONE.format(pip=install_command(), wheels="" if is_published() else f" ({WHEELS})")
+    return HELP.format(commands="\n".join(lines), first=alone if is_alone else FIRST)
 
 
 def _find(word: str, host: KernelHost) -> Command:

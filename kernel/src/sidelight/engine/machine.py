@@ -74,7 +74,7 @@ def load_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        fix = "install it with `pip install 'sidelight[torch]'`"
+        fix = "install it with `pip install torch`"
         raise UserError(f"this recipe needs torch, which cannot be imported ({error})", fix) from error
     return torch
 

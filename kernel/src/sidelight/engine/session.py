@@ -185,7 +185,7 @@ class Session:
                 with underway.doing(f"{component.title}: importing {module}", limit):
                     factory = getattr(import_module(module), name)
             except ImportError as error:
-                fix = f"install what it needs: `pip install --upgrade {component.distribution}`"
+                fix = f"`pip install {component.distribution}` installs the dependencies it declares"
                 raise UserError(f"{component.use} cannot be loaded: {error}", fix) from error
             return factory(component.params, run=ComponentRun(self, component, classifier is None), **needs)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sidelight_specs import UserError
 from sidelight_specs.hooks import RECIPE
 from sidelight_specs.recipe import NAME
-from sidelight_specs.release import distributions
+from sidelight_specs.release import distributions, how_to_install
 from sidelight_specs.wording import did_you_mean, quoted
 
 from sidelight.registry.load import Unavailable
@@ -36,7 +36,7 @@ def find_recipe(source: str | Path, catalog: Catalog) -> Path:
         return path  # whoever reads it says which file is meant
     message = f"no recipe {quoted(name)} is installed, and there is no such file"
     if not entries and HOME in distributions():
-        raise UserError(message, f"pip install {HOME}")
+        raise UserError(message, how_to_install(HOME))
     hint = did_you_mean(name, [entry.name for entry in entries])
     raise UserError(message, hint or "name a YAML file; `sidelight recipes` lists the installed ones")
 

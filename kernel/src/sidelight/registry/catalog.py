@@ -199,7 +199,7 @@ def _hint(use: str, role: str, entries: tuple[Installed, ...]) -> str:
     if not match:
         return "name it PLUGIN/COMPONENT; `sidelight plugins` lists what is installed"
     own_name = f"{PREFIX}{plugin}"
-    told = f"`{how_to_install(own_name)}`" if own_name in distributions() else "it is none of Sidelight's own"
+    told = how_to_install(own_name) if own_name in distributions() else "it is none of Sidelight's own"
     return f'no plugin "{plugin}" is installed; {told}'
 
 

@@ -173,7 +173,7 @@ class OnnxDescriptor(ModelFileDescriptor):
         yield from super().mistakes(params)
         for package in ("onnx", "onnxruntime"):
             if find_spec(package) is None:
-                yield Mistake(f"the package {package} is not installed", "pip install 'sidelight-classifiers[onnx]'")
+                yield Mistake(f"the package {package} is not installed", "pip install onnx onnxruntime")
         path = Path(params.path).expanduser()
         graph = header(path)
         if graph is None:

@@ -17,6 +17,7 @@ from sidelight_specs.hooks import EXTENSIONS, RECIPE
 from sidelight_specs.host import Installed
 from sidelight_specs.problems import Problems
 from sidelight_specs.recipe_files import outline, recipe_file
+from sidelight_specs.release import distributions, how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -146,11 +147,12 @@ def unmet(distribution: str) -> Iterator[tuple[str, str]]:
             continue
         if need.marker is not None and not need.marker.evaluate({"extra": ""}):
             continue
-        wanted, fix = f"{need.name}{need.specifier}", f"pip install --upgrade {distribution}"
+        wanted, fix = f"{need.name}{need.specifier}", f"pip install {distribution}"
         try:
             there = metadata.version(need.name)
         except metadata.PackageNotFoundError:
-            yield f"it requires {wanted}, which is not installed", f"pip install {distribution}"
+            is_ours = need.name in distributions()
+            yield f"it requires {wanted}, which is not installed", how_to_install(need.name) if is_ours else fix
             continue
         if not _is_within(need, there):
             yield f"it requires {wanted}, and {need.name} {there} is installed", fix

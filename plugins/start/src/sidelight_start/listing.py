@@ -104,7 +104,7 @@ def _list(host: Host, *, as_json: bool) -> None:
         several = len({entry.distribution for entry, *_ in rows}) > 1
         cells = [(entry.name, title, entry.distribution if several else "", state) for entry, title, state, _ in rows]
         host.write_table(("RECIPE", "QUESTION", "DISTRIBUTION", "LACKS"), cells)
-        more = [f"install what is missing: pip install {' '.join(wanted)}"] if wanted else []
+        more = [f"install what is missing: {how_to_install(*wanted)}"] if wanted else []
         host.write("\n".join(("", "sidelight run NAME runs one, sidelight recipes NAME prints it", *more)))
 
 

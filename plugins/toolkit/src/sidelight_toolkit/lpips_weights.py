@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VGG16 = "vgg16-397923af.pth"
 """ImageNet weights of LPIPS's backbone, as torchvision names the file."""
-INSTALL = "pip install 'sidelight-toolkit[lpips]'"
+INSTALL = "pip install lpips torchvision"
 
 
 def backbone_file() -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 from sidelight_specs import UserError
+from sidelight_specs.release import how_to_install
 from sidelight_specs.results import State
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from sidelight_zoo.card import Card
 
-FIX = "pip install --force-reinstall sidelight-zoo"
 _SIZE = 8  # bytes at the start of a safetensors file, the length of its header
 
 
@@ -45,14 +45,18 @@ def read_state(card: Card) -> State:
     try:
         content = card.weights.read_bytes()
     except OSError as error:
-        raise UserError(f"the weights of zoo/{card.name} cannot be read: {error}", FIX) from error
+        raise UserError(f"the weights of zoo/{card.name} cannot be read: {error}", _fix()) from error
     if sha256(content) != card.sha256:
-        raise UserError(f"the weights of zoo/{card.name} are damaged: {card.weights} is not what its card says", FIX)
+        raise UserError(f"the weights of zoo/{card.name} are damaged: {card.weights} is not what its card says", _fix())
     try:
         arrays = {name: _single(array) for name, array in load(content).items()}
     except SafetensorError as error:  # the card is damaged as well
-        raise UserError(f"the weights of zoo/{card.name} are no safetensors: {error}", FIX) from error
+        raise UserError(f"the weights of zoo/{card.name} are no safetensors: {error}", _fix()) from error
     return State(arrays=arrays, settings=_settings(content))
+
+
+def _fix() -> str:
+    return how_to_install("sidelight-zoo", again=True)
 
 
 def sha256(content: bytes) -> str:

@@ -108,7 +108,7 @@ def _write_parquet(table: Columns, path: Path) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        fix = "pip install 'sidelight-specs[parquet]', or write .csv or .jsonl"
+        fix = "pip install pyarrow, or write .csv or .jsonl"
         raise UserError("a Parquet file needs pyarrow", fix) from error
     plain = {heading: list(map(_finite, values)) for heading, values in table.values.items()}
     parquet.write_table(pyarrow.table(plain), path)

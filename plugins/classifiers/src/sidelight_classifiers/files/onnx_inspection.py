@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sidelight_classifiers.files.onnx_file import Graph
 
-INSTALL = "pip install 'sidelight-classifiers[onnx]'"
+INSTALL = "pip install onnx onnxruntime"
 HOW_TO_CONVERT = (
     "export the model in evaluation mode: torch.onnx.export(model.eval(), (images,), 'model.onnx', "
     "dynamic_shapes=({0: torch.export.Dim('batch')},)), which needs pip install onnxscript"

@@ -4,7 +4,7 @@ python benchmarks/expressions.py --save FILE                    100 faces, all s
 python benchmarks/expressions.py --save FILE --report           the table, of what FILE holds
 
 Settings were chosen on samples of seeds 1 and 3; tables are of seeds 0, 2 and 4. `direction N`: z is shifted by N % of
-the mean |z| along the latent direction (Kirchler et al. 2022), fitted on 1,500 samples. `search N`: by the smallest
+the mean |z| along the latent direction (Kirchler et al. 2021), fitted on 1,500 samples. `search N`: by the smallest
 shift, up to 60 %, at which happy leads every other class by N logits. CDeepEx ends 3 nats beyond the boundary:
 `alone`, where the explained network alone has to call the answer happy, and `both`, where mini-XCEPTION has to, too.
 A third network, which knows nothing of expressions, reads the shape of the mouth; what it reads off samples that the

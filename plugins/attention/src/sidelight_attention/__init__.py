@@ -32,9 +32,11 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
         limits=(
             PLACE,
-            "The same for every class: it says nothing of why this class and not another (Abnar and Zuidema 2020).",
-            "Attention is not attribution: other weights can give the same answer, and values and MLPs are left "
-            "out (Jain and Wallace 2019, Attention is not Explanation).",
+            "The same for every class: it says nothing of why this class and not another.",
+            "Attention is not attribution: in classifiers of text other weights gave the same answer (Jain and Wallace "
+            "2019, Attention is not Explanation).",
+            "Multiplies attention weights alone: what the values add to them is left out (Kobayashi et al. 2020, "
+            "Attention is Not Only a Weight), and so are the MLPs.",
         ),
     )
     yield HeatmapDescriptor(
@@ -50,7 +52,8 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         limits=(
             PLACE,
             "Positive gradients alone: evidence against the class is not shown (Chefer, Gur and Wolf 2021).",
-            "Says where tokens are mixed from, not what values and MLPs make of them (Jain and Wallace 2019).",
+            "Carries relevance from layer to layer by attention alone: values and MLPs count through the gradients, "
+            "and what an MLP does to a token on the way is not followed.",
         ),
     )
     yield HeatmapDescriptor(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidelight_specs import Need, Suggestion, hookimpl
 from sidelight_toolkit.options import HeatmapDescriptor
-from sidelight_toolkit.shared_limits import COARSE, PLACE, UNSEEN_IMAGES
+from sidelight_toolkit.shared_limits import COARSE, PLACE, POSITIVE_RELEVANCE, UNSEEN_IMAGES
 
 from sidelight_captum.params import (
     GradCamParams,
@@ -121,7 +121,7 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         paper="Selvaraju et al. 2017, Grad-CAM, section 3.2",
         limits=(
             PLACE,
-            "The fine detail is guided backpropagation's: it does not change when the higher layers' weights are "
+            "The fine detail is guided backpropagation's: it hardly changes when the higher layers' weights are "
             "randomised (Adebayo et al. 2018, Sanity Checks).",
             "Nothing is shown where Grad-CAM's coarse map is zero, and places that it marks wrongly stay.",
         ),
@@ -135,10 +135,9 @@ def _by_layers() -> Iterable[ExplainerDescriptor]:
         paper="Bach et al. 2015, On Pixel-Wise Explanations by Layer-Wise Relevance Propagation",
         limits=(
             PLACE,
-            "By `epsilon` it is gradient times input in a ReLU network, but for biases (Ancona et al. 2018), and "
-            "that followed the background: .7 to 10 times chance on the same things (Sidelight's benchmark).",
-            "By `z-plus` and `alpha-beta` it hardly depends on the later layers, and little on the class (Sixt, "
-            "Granz and Landgraf 2020).",
+            "By `epsilon` it is nearly gradient times input in a ReLU network (Ancona et al. 2018), and that "
+            "followed the background: .7 to 10 times chance on the same things (Sidelight's benchmark).",
+            POSITIVE_RELEVANCE,
             "Relevance adds up by construction: that the sum equals the score does not show that the map is right.",
         ),
     )
@@ -174,8 +173,8 @@ def _by_hiding() -> Iterable[ExplainerDescriptor]:
         limits=(
             PLACE,
             UNSEEN_IMAGES,
-            "Other random samples give other weights: small differences between cells may be chance (Alvarez-"
-            "Melis and Jaakkola 2018).",
+            "Other random samples give other weights: small differences between cells may be chance (Zafar and "
+            "Khan 2019, DLIME).",
             "A linear model of hidden cells: it does not say how cells act together, and cells are squares, not "
             "objects.",
         ),

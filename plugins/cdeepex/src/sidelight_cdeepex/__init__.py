@@ -199,8 +199,8 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
             PLACE,
             "A difference of two maps has all limits of the method that it subtracts, and says no more of the "
             "contrast than they do.",
-            "Such differences did not show what tells two classes apart (Feghahati et al. 2020, CDeepEx, section "
-            "4.1.1).",
+            "Such differences did not show what tells two digits apart (examples of Feghahati et al. 2020, CDeepEx, "
+            "section 4.1.1).",
         ),
     )
     yield PdaDescriptor(
@@ -214,7 +214,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         paper="Zintgraf, Cohen, Adel and Welling 2017, Visualizing Deep Neural Network Decisions",
         limits=(
             PLACE,
-            "Windows one at a time: of two parts either of which is enough, neither is found (Zintgraf et al. 2017).",
+            "Windows one at a time: of two parts either of which is enough, neither is found.",
             "Samples of a window are Gaussian given its surroundings, or other images' pixels: some of a "
             "difference is due to samples that fit badly.",
         ),

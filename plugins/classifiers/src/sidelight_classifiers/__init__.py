@@ -51,7 +51,7 @@ def sidelight_classifiers() -> Iterable[ClassifierDescriptor]:
         needs=(Need("classifier", capabilities=("differentiable", "module", "classes")),),
         provides=("differentiable", "activations", "module"),
         example={"values": (1.0, 6.0, 15.0)},
-        paper="Kirchler et al. 2022 (Explainability Requires Interactivity), the age of FairFace",
+        paper="Kirchler et al. 2021 (Explainability Requires Interactivity), the age of FairFace",
     )
     yield ClassifierDescriptor(
         name="lenet",

@@ -2,7 +2,7 @@
 
     v(x) = sum_k p_k(x) c_k,   p = softmax of the class logits, c_k the value that class k stands for
 
-So Kirchler et al. 2022 read ages off FairFace, whose classes are brackets of years (c = 1, 6, 15, 25, ... in their
+So Kirchler et al. 2021 read ages off FairFace, whose classes are brackets of years (c = 1, 6, 15, 25, ... in their
 program).
 """
 

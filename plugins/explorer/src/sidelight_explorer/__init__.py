@@ -25,7 +25,7 @@ from sidelight_explorer._params import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PAPER = "Kirchler et al. 2022, Explainability Requires Interactivity"
+PAPER = "Kirchler et al. 2021, Explainability Requires Interactivity"
 
 
 def _stamp(session: str) -> str:
@@ -140,8 +140,8 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         limits=(
             DRAWABLE,
             NAMELESS,
-            "Found without the classifier: a strong direction is one that images vary in, not one that the "
-            "classifier uses (Haerkoenen et al. 2020).",
+            "Found without the classifier (Haerkoenen et al. 2020): a strong direction is one that images vary in, "
+            "not one that the classifier uses.",
         ),
     )
     yield ComponentsDescriptor(
@@ -155,8 +155,8 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
         limits=(
             DRAWABLE,
             NAMELESS,
-            "Found in the generator's weights without the classifier: what moves images most need not move the "
-            "answer (Shen and Zhou 2021).",
+            "Found in the generator's weights without the classifier (Shen and Zhou 2021): what moves images most "
+            "need not move the answer.",
         ),
     )
 
@@ -221,8 +221,8 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         limits=(
             DRAWABLE,
             NOT_THE_WORLD,
-            "Edits that one person chose to try and keep: what nobody tried is not shown, and only a test on "
-            "fresh images makes a finding of a hypothesis (Kirchler et al. 2022).",
+            "Edits that one person chose to try and keep: what nobody tried is not shown, and the choice may follow "
+            "what that person expected (Kirchler et al. 2021); only a test on fresh images makes it a finding.",
         ),
     )
 

@@ -1,6 +1,6 @@
 """The attribute finder `latent-directions`: automated latent directions, the paper's baseline.
 
-Kirchler et al. 2022, "Explainability Requires Interactivity", appendix "Automated Generative Methods" (after Denton et
+Kirchler et al. 2021, "Explainability Requires Interactivity", appendix "Automated Generative Methods" (after Denton et
 al. 2019): sample latents, draw them, label the images with the classifier, fit a logistic regression from latent to
 label, and shift latents along its normalised weight vector.
 

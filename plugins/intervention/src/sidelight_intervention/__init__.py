@@ -134,8 +134,8 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
             NAMELESS,
             "Pictures come from a network that learned from the data: they may show what goes with the class "
             "there whether the classifier uses it or not.",
-            "The flip is of the layer's code, not of the picture, which the classifier may call otherwise: of a "
-            "decoder's glasses it agreed on .38 (.33 to .44; Sidelight's docs, intervention).",
+            "The flip is of the layer's code, not of the picture, which the classifier may call otherwise: with all "
+            "bits of a decoder's glasses flipped it agreed on .46 (.39 to .53; Sidelight's docs, intervention).",
         ),
     )
 

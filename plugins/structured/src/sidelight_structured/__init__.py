@@ -90,8 +90,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         limits=(
             PLACE,
             UNSEEN_IMAGES,
-            "One mask of many, made for the blur that hides the rest: over another baseline it would be another "
-            "mask (Qi et al. 2020, I-GOS).",
+            "One mask of many, made for the blur that hides the rest: over another baseline it would be another mask.",
             "Has no answer where the baseline keeps the class; of two classes one stays likely on any baseline "
             "(Sidelight's benchmark).",
         ),

@@ -174,7 +174,7 @@ def sidelight_attribute_finders() -> Iterable[DrawingFinderDescriptor]:
             DRAWABLE,
             NAMELESS,
             "Coordinates that differ between classes need not move the classifier (Lang et al. 2021, section "
-            "4.2.1; measured in Sidelight's docs, stylex).",
+            "4.2.3, table 3; measured in Sidelight's docs, stylex).",
         ),
     )
 
@@ -217,7 +217,7 @@ def sidelight_explainers() -> Iterable[ExplainerDescriptor]:
         limits=(
             DRAWABLE,
             NOT_THE_WORLD,
-            "Greedy: a smaller or other set of attributes may turn the image as well (Lang et al. 2021, section 3.4).",
+            "A greedy search (Lang et al. 2021, section 3.4): a smaller or other set may turn the image as well.",
             "Of ten digits another classifier follows on two thirds: part of a change is a quirk of the explained"
             " one (Sidelight's docs, stylex).",
         ),

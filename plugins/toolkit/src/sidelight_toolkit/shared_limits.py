@@ -15,14 +15,14 @@ COARSE = "Cannot tell apart anything finer than a cell of the layer's grid, whic
 """Class activation maps, whose values are those of a layer."""
 
 POSITIVE_RELEVANCE = (
-    "Where positive contributions alone go back, the map hardly depends on the later layers, and little on the class "
-    "(Sixt, Granz and Landgraf 2020, When Explanations Lie)."
+    "Of a deep network, the z-plus and alpha-beta rules and excitation backprop give a map that hardly depends on the "
+    "later layers, and little on the class (Sixt, Granz and Landgraf 2020, When Explanations Lie)."
 )
 """Relevance by z-plus, alpha-beta and excitation backprop."""
 
 UNSEEN_IMAGES = (
-    "Asks about images with parts hidden, which the classifier has not learned: some of a drop is due to the cover, "
-    "and not to what it hides (Hooker et al. 2019, ROAR)."
+    "Asks about images with parts hidden, which the classifier has not learned: some of a drop may be due to the "
+    "cover, and not to what it hides (Hooker et al. 2019, ROAR)."
 )
 """Heatmaps and metrics by hiding."""
 
@@ -46,7 +46,7 @@ NOT_THE_WORLD = (
 
 ONE_DIRECTION = (
     "Factors that change together along a direction are not told apart: it does not say which of them turns the class "
-    "(Kirchler et al. 2022)."
+    "(Kirchler et al. 2021)."
 )
 """Directions through a latent space."""
 

@@ -1,4 +1,4 @@
-"""The explainer `along-direction`: images shifted along the automated direction (Kirchler et al. 2022, figure 6)."""
+"""The explainer `along-direction`: images shifted along the automated direction (Kirchler et al. 2021, figure 6)."""
 
 from __future__ import annotations
 

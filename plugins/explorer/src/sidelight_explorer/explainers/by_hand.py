@@ -1,4 +1,4 @@
-"""The explainer `by-hand`: a user's edits in the explorer, image by image (Kirchler et al. 2022, figure 1c)."""
+"""The explainer `by-hand`: a user's edits in the explorer, image by image (Kirchler et al. 2021, figure 1c)."""
 
 from __future__ import annotations
 

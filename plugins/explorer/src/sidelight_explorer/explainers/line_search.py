@@ -1,6 +1,6 @@
 """The explainer `line-search`: the smallest shift along a latent direction at which the classifier says the probe.
 
-Kirchler et al. 2022 shift every image by the same lengths; here each image has its own. With the inverted latents w0 of
+Kirchler et al. 2021 shift every image by the same lengths; here each image has its own. With the inverted latents w0 of
 an image I, the direction v of the finder (length 1) and the longest shift L:
 
     I_s = I + G(w0 + s v) - G(w0)                     the image with what a shift by s changes, clamped to [0, 1]

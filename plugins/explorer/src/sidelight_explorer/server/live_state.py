@@ -154,7 +154,7 @@ class LiveState:
     def spaces(self) -> tuple[str, ...]:
         """Spaces that a visitor may have images inverted into, the default first; empty where there is no choice.
 
-        One w for all layers is the default (Kirchler et al. 2022): it is like a sample's, so that layers of other
+        One w for all layers is the default (Kirchler et al. 2021): it is like a sample's, so that layers of other
         styles go with it; w+ reproduces the image more closely, and edits of it less predictably.
         """
         if self._inverter is None or "spaces" not in self._inverter.provides:

@@ -20,7 +20,7 @@ MOST_MOVES = 64
 
 @attrs.frozen
 class Mix:
-    """One layer's mix of two styles (Kirchler et al. 2022, Methods).
+    """One layer's mix of two styles (Kirchler et al. 2021, Methods).
 
     Args:
         start: id of a style.

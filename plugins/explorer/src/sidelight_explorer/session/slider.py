@@ -230,7 +230,7 @@ def opposites(sliders: Iterable[Slider]) -> dict[str, str]:
 
 
 def latent_edit(spec: EditSpec, latents_of: Callable[[str], np.ndarray], sliders: Mapping[str, Slider]) -> LatentEdit:
-    """Layer-wise mix `(1 - a) * w_start + a * w_end` (Kirchler et al. 2022, Methods), then the sliders.
+    """Layer-wise mix `(1 - a) * w_start + a * w_end` (Kirchler et al. 2021, Methods), then the sliders.
 
     Args:
         spec: the edit; `a` is each layer's share / 100.

@@ -1,4 +1,4 @@
-"""How much faster AttFind is than algorithm 1 done literally: one coordinate, one direction, one image at a time.
+"""Speed-up of AttFind over algorithm 1 done literally: one coordinate, one direction, one image at a time.
 
     python benchmarks/attfind.py               the faces' generator and classifier of the zoo
     python benchmarks/attfind.py --passes 0    the literal algorithm to its end, and its top 10

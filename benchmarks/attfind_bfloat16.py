@@ -1,4 +1,4 @@
-"""What a race of AttFind in bfloat16 would save, with effects measured again in float32 where they decide.
+"""Savings by a race of AttFind in bfloat16, with effects measured again in float32 where they decide.
 
     python benchmarks/attfind_bfloat16.py                  the faces' generator of the zoo
     python benchmarks/attfind_bfloat16.py --layers         time of changed images of 256 pixels, layer by layer

@@ -1,4 +1,4 @@
-"""What larger batches bring on a CPU: heatmaps, their metric, masks and attention graphs with batches of 4 and more.
+"""Speed-up by larger batches on a CPU: heatmaps, their metric, masks and attention graphs with batches of 4 and more.
 
     python benchmarks/batches.py [--rounds N] [--large]
 

@@ -1,4 +1,4 @@
-"""How close the closest answer is: the search of CDeepEx against a long one and against SLSQP, by its stopping rule.
+"""Distance of the closest answer: the search of CDeepEx against a long one and against SLSQP, by its stopping rule.
 
     python benchmarks/cdeepex_closest.py --rows 600 630        # the digits that chose the defaults
     python benchmarks/cdeepex_closest.py                       # the table of docs/explanation/cdeepex.md, on others

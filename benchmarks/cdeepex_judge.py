@@ -1,4 +1,4 @@
-"""What answers of CDeepEx mean to classifiers that were never searched: an ensemble and terms of plausibility.
+"""Answers of CDeepEx before classifiers that were never searched: an ensemble and terms of plausibility.
 
     python benchmarks/cdeepex_judge.py --validate     # strengths, on validation digits, seed 0
     python benchmarks/cdeepex_judge.py                # the table of docs/explanation/cdeepex.md

@@ -1,4 +1,4 @@
-"""What `torch.compile` brings for one pass of a classifier: eager and compiled in turn, with and without gradients.
+"""Speed-up by `torch.compile` of one pass of a classifier: eager and compiled in turn, with and without gradients.
 
     python benchmarks/compiled.py [--rounds N] [NETWORK ...]
 

@@ -1,4 +1,4 @@
-"""What worker processes bring: the same recipe in the run's own process, with one worker, and with two.
+"""Speed-up by worker processes: the same recipe in the run's own process, with one worker, and with two.
 
     python benchmarks/executors.py [--cases locality attfind cdeepex] [--workers 2] [--executor processes]
 

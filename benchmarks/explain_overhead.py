@@ -1,4 +1,4 @@
-"""What `sidelight.explain` costs beside captum called directly: same model, images, methods and batches, warm.
+"""Overhead of `sidelight.explain` beside captum called directly: same model, images, methods and batches, warm.
 
     python benchmarks/explain_overhead.py [--rounds N] [--profile]
 

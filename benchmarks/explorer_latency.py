@@ -1,4 +1,4 @@
-"""How fast the explorer answers, on a finished run: `python benchmarks/explorer_latency.py RUN [--users 8 32 50]`.
+"""Latency of the explorer, on a finished run: `python benchmarks/explorer_latency.py RUN [--users 8 32 50]`.
 
 Prints, in milliseconds: one forward pass of generator and classifier in the serving process; the round trip of one
 edit, from another process; the processor time that both take of the server, which others' load does not change; in

@@ -1,4 +1,4 @@
-"""What large images cost the explorer's page: `python benchmarks/explorer_pictures.py [--size 256] [--edits 30]`.
+"""Cost of large images on the explorer's page: `python benchmarks/explorer_pictures.py [--size 256] [--edits 30]`.
 
 A generator that mixes crops of two photographs (scikit-learn's), so that pictures have the bytes of photographs, behind
 a real server; a gallery of 24 images and a matrix of 5 styles by 4 groups in Chromium. Prints the bytes that the first

@@ -1,4 +1,4 @@
-"""Which feature tells flowers with five petals from those with many for a classifier: colour, or form?
+"""Colour or form: the feature by which a classifier tells flowers with five petals from those with many.
 
     python benchmarks/flowers.py --seeds 10
     python benchmarks/flowers.py --answers runs/flowers       after `sidelight run recipes/flowers.yaml`

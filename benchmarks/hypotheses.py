@@ -1,4 +1,4 @@
-"""How many of ten hypotheses, written down before, does the explorer's rule get right?
+"""Verdicts of the explorer's rule on ten hypotheses that were written down before.
 
     python benchmarks/hypotheses.py RUN [--seeds 3] [--images 50] [--controls 19] [--read] [--json FILE]
 

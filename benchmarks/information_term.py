@@ -1,4 +1,4 @@
-"""What the information term costs: CPU time of a training step of the concept decoder with and without it.
+"""Cost of the information term: CPU time of a training step of the concept decoder with and without it.
 
     python benchmarks/information_term.py [--size 64] [--steps 40] [--repeats 3]
 

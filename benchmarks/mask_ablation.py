@@ -1,4 +1,4 @@
-"""What iGOS++ owes to its parts: blur check, noise, bilateral variation, product, integrated gradients; and its rivals.
+"""Ablation of iGOS++: blur check, noise, bilateral variation, product, integrated gradients; and its rivals.
 
     python benchmarks/mask_ablation.py --save FILE [--root FOLDER] [--sizes 28] [--methods NAME ...] [PHOTO ...]
     python benchmarks/mask_ablation.py --save FILE --table

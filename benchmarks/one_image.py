@@ -1,4 +1,4 @@
-"""How long the explanation of a single image takes: inverted, its five strongest attributes, and the few that turn it.
+"""Time of explaining a single image: inverted, its five strongest attributes, and the few that turn it.
 
     python benchmarks/one_image.py [--images N]
 

@@ -1,4 +1,4 @@
-"""How many images of several classes StylEx's attributes turn, by the number of attributes found for each class.
+"""Share of images of several classes that StylEx's attributes turn, by the number of attributes found for each class.
 
     python benchmarks/stylex_classes.py digits              10 classes; the networks of recipes/stylex-digits.yaml
     python benchmarks/stylex_classes.py fashion             10 classes of garments

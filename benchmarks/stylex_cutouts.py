@@ -1,4 +1,4 @@
-"""What StylEx's attributes of cut-outs on photographs change: the background, which was planted, or the object.
+"""StylEx's attributes of cut-outs on photographs: do they change the background, which was planted, or the object?
 
     python benchmarks/stylex_cutouts.py RUN [--sheet FILE]        a run of recipes/stylex-cutouts.yaml, or of its twin
 

@@ -1,4 +1,4 @@
-"""How many of ten claims with a known truth are judged rightly; benchmarks/ten_claims.yaml holds them.
+"""Verdicts on ten claims with a known truth; benchmarks/ten_claims.yaml holds them.
 
     python benchmarks/ten_claims.py [--seeds 3] [--count 36]
 

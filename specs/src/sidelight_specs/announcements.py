@@ -21,7 +21,7 @@ MOST = 1000  # descriptors of one hook: no plugin comes near, and an endless hoo
 
 
 class AnnouncementError(Exception):
-    """Why a light module, or something that it announces, cannot be used: the end of a sentence."""
+    """The reason why a light module, or something that it announces, cannot be used: the end of a sentence."""
 
 
 def manager_of(module: ModuleType, name: str) -> pluggy.PluginManager:

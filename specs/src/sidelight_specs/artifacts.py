@@ -119,7 +119,7 @@ class Artifact:
 
     @classmethod
     def find(cls, folder: Path) -> Self:
-        """What `save` wrote with its arrays left in the file: `take` and `concat` join them unread, `save` copies them.
+        """A saved artifact with its arrays left in the file: `take` and `concat` join them unread, `save` copies them.
 
         For that alone: nothing but indexing and `numpy.asarray` works on such arrays.
 

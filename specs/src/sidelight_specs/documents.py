@@ -312,7 +312,7 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
 
 
 def explain_text(text: str) -> str:
-    """Why `text` is text although it resembles a number, a boolean or null; empty when it does not resemble one."""
+    """The reason why `text` is text although it resembles a number, a boolean or null; empty when it resembles none."""
     word = text.lower()
     if word in _BOOLEANS:
         return f"only true and false are booleans; write {_BOOLEANS[word]}"

@@ -193,4 +193,4 @@ class Host(Protocol):
         """Read back a finished run."""
 
     def learned_of(self, run: Finished) -> Mapping[str, State]:
-        """What trained components of a run learned, by path in its recipe, as far as it is in the cache."""
+        """Learned states of a run's trained components, by path in its recipe, as far as they are in the cache."""

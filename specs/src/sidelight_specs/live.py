@@ -79,7 +79,7 @@ def hold(value: Any, digest: Callable[[Any], str] | None) -> Live:
 
 
 def find(token: str) -> Live | None:
-    """What is held under a token; None where this process holds nothing under it, or the text is no token."""
+    """The object held under a token; None where this process holds nothing under it, or the text is no token."""
     return _held.get(token)
 
 

@@ -29,7 +29,7 @@ MAX_EXTENDS = 8  # files in one chain
 
 @frozen
 class Outline:
-    """What a recipe says of itself, before anything is looked up.
+    """Outline of a recipe, as it says of itself, before anything is looked up.
 
     Args:
         title: its question; empty where it has none.

@@ -17,7 +17,7 @@ A = TypeVar("A", bound="Artifact")
 
 
 class Checkpoint(Protocol):
-    """Where long work keeps its newest state; what continues from a state has to end with the same bits."""
+    """Store of a long work's newest state; what continues from a state has to end with the same bits."""
 
     def load(self) -> State | None:
         """The newest whole state that an interrupted run left; None where the work begins."""
@@ -110,7 +110,7 @@ class Run(Protocol):
         """
 
     def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
-        """What `function` gives for each item, each kept as soon as it is made; spread over a run's workers.
+        """Results of `function` for each item, each kept as soon as it is made; spread over a run's workers.
 
         `run.map(self.effects_of, shards, "images")`. A worker builds the component anew, from its parameters, needs
         and what it has learned: the answer may depend on these and on the item alone. A component that maps announces

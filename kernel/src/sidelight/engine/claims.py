@@ -40,7 +40,7 @@ class ClaimContradicted(SidelightError):
 
 
 def claimable(session: Session, results: Results) -> tuple[Results, dict[str, str]]:
-    """What claims get to see of a run, with its digests: results alone, none of the recipe, nor of other claims."""
+    """Results that claims get to see of a run, with their digests; nothing of the recipe or of other claims."""
     shown = attrs.evolve(results, claims={}, emitted=dict(session.record.emitted), components=(), recipe={})
     return shown, shown.digests()
 
@@ -94,7 +94,7 @@ def judged_again(resolved: Resolved, results: Results) -> dict[str, ClaimResult 
 
 @attrs.frozen
 class Declarations:
-    """When the claims of a run were declared.
+    """Dates at which the claims of a run were declared.
 
     Args:
         recipe: digest of the resolved recipe, claims included.

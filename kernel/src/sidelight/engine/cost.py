@@ -43,7 +43,7 @@ TRIALS = 60.0
 
 @attrs.frozen
 class StepCost:
-    """What a step is expected to cost.
+    """Expected cost of a step.
 
     Args:
         title: of the step.
@@ -64,7 +64,7 @@ class StepCost:
 
 @attrs.frozen
 class Cost:
-    """What a run is expected to cost.
+    """Expected cost of a run.
 
     Args:
         images: that are explained.
@@ -205,7 +205,7 @@ def _seconds(
 
 
 def _stretches(trials: list[Trial], title: str, images: int, classes: int) -> float:
-    """How often a step of the whole run makes something that is about no image.
+    """Number of times that a step of the whole run makes something that is about no image.
 
     As often as in the trials, where these ask about more and more classes and make no more of it; else for each class,
     unless trials with the same classes differ, which leaves the images. Where all ask about the same classes, an

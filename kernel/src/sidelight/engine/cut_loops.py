@@ -82,7 +82,7 @@ def _leaves(body: list[ast.stmt], outermost: bool = True) -> bool:
 
 
 def _loop_over(caller: FrameType | None) -> tuple[bool, bool]:
-    """Whether the code that takes an iterator's next item is a loop over it, and whether it may leave it early.
+    """Two flags: the code that takes an iterator's next item is a loop over it, and it may leave it early.
 
     Where there is no source it is taken for one that may. An iterator that is fed to a function (`islice`, `next`) only
     counts the work, which does not end with it.

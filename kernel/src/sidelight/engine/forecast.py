@@ -33,7 +33,7 @@ class Forecast:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What the cache holds, what is computed, and how long that takes if that is known."""
+        """Lines on what the cache holds, what is computed, and how long that takes if that is known."""
         from sidelight.engine.timings import human_time
 
         least, ahead = ", ".join(self.computed), (*self.computed, *self.open)

@@ -23,7 +23,7 @@ _FIT, _RESULT = "fit", "result"
 
 
 def learned_of(manifest: Mapping[str, Any], store: Store) -> dict[str, State]:
-    """What the trained components of a run learned, by their paths in its recipe, as far as the cache has it.
+    """Learned states of a run's trained components, by their paths in its recipe, as far as the cache has them.
 
     A state is known by the digest of its weights that the run's manifest holds, so that no other one is taken for it.
     """

@@ -23,7 +23,7 @@ BACKWARD = 2  # passes: a backward pass costs about as much as two forward ones
 
 
 class Reading(NamedTuple):
-    """What the meter shows.
+    """Reading of the meter.
 
     Attributes:
         seconds: inside components.
@@ -53,7 +53,7 @@ class Meter:
 
     @property
     def reading(self) -> Reading:
-        """What it shows now, also in the middle of a stretch of work."""
+        """The reading now, also in the middle of a stretch of work."""
         running = perf_counter() - self._began if self._began else 0.0
         return self._sum._replace(seconds=self._sum.seconds + running)
 

@@ -46,7 +46,7 @@ class Reading:
 
     @property
     def count(self) -> int | None:
-        """How many images are enough; None for all that may be explained."""
+        """Number of images that are enough; None for all that may be explained."""
         return None if self.wanted["indices"] or self.wanted["images"] else self.wanted["count"]
 
     @cached_property

@@ -224,7 +224,7 @@ class Session:
         return self.keep(step, inputs, make, key=key, mapped=mapped)
 
     def piece(self, component: ResolvedComponent, function: str, item: Any, key: str = "") -> Any:
-        """What a method of the live component gives for one item of `run.map`, from the store or computed."""
+        """Result of a method of the live component for one item of `run.map`, from the store or computed."""
 
         def make() -> Any:
             instance = self.get(component)
@@ -489,7 +489,7 @@ class ComponentRun:
         return self._session.checkpoint(self._component, key)
 
     def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
-        """What a method of the component gives for each item, kept; by the run's workers where it has some."""
+        """Results of a method of the component for each item, kept; by the run's workers where it has some."""
         session, component, name = self._session, self._component, getattr(function, "__name__", "")
         if getattr(function, "__func__", None) is not getattr(type(getattr(function, "__self__", None)), name, self):
             raise SidelightError(f"{component.use}: run.map takes a method of the component, not {function!r}")

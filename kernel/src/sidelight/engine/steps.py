@@ -332,7 +332,7 @@ class Steps:
         return attrs.evolve(sharded, answer=answer)
 
     def subjects_of(self, component: ResolvedComponent) -> dict[str, Artifact]:
-        """What a metric measures."""
+        """Explanations that a metric measures, by id."""
         accepts = cast("MetricDescriptor", component.descriptor).accepts
         return {
             name: artifact

@@ -336,7 +336,7 @@ def _is_of_result(name: str) -> bool:
 
 
 def _within(document: dict[str, Any]) -> tuple[str, int, int] | None:
-    """Where a shard's result is that was joined with others."""
+    """Place of a shard's result that was joined with others."""
     value = document.get("within")
     return None if value is None else (str(value[0]), int(value[1]), int(value[2]))
 

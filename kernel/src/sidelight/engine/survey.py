@@ -66,7 +66,7 @@ class Survey:
 
     @property
     def source(self) -> dict[str, Any]:
-        """What the answers depend on, so that no image is read for those that are kept."""
+        """Key of what the answers depend on, so that no image is read for those that are kept."""
         resolved = self.session.resolved
         return {
             "data": self.session.keys.component(resolved.data),

@@ -127,7 +127,7 @@ class _TrialSteps(Steps):
 
 @attrs.define(eq=False)
 class Shared:
-    """What all trials share: data list and draw their images once, as in a run.
+    """State that all trials share: data list and draw their images once, as in a run.
 
     Args:
         clock: of all trials.
@@ -163,7 +163,7 @@ class Shared:
 
 @attrs.frozen
 class Tried:
-    """What a step took in a trial.
+    """Cost of a step in a trial.
 
     Args:
         seconds: wall time.
@@ -204,7 +204,7 @@ class Trial:
 
     @property
     def stretches(self) -> int:
-        """How often something was made that is about no image."""
+        """Number of things made that are about no image."""
         return sum(step.stretches for step in self.steps.values())
 
 
@@ -295,7 +295,7 @@ def _take(steps: Steps, step: Step, trial: Trial, clock: Clock) -> bool:
 
 
 def _asked(steps: Steps, resolved: Resolved, *, is_posed: bool) -> Asked:
-    """How many images the run explains, at most where answers choose them; with `is_posed`, classes asked about."""
+    """Number of images the run explains, at most where answers choose them; with `is_posed`, classes asked about."""
     explain, wanted = resolved.explain, images_read(resolved.explain)
     names = {name: wanted[name] for name in ("split", "indices", "labels")}
     split = steps.split_of(resolved.data)

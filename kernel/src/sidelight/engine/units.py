@@ -136,7 +136,7 @@ class Work:
     arithmetic: tuple[str, ...] = ()
 
     def __call__(self, data: bytes) -> bytes:
-        """What became of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings, entry}`.
+        """Outcome of a unit, a component's error too, as bytes: `{start, seconds, seeds, error, warnings, entry}`.
 
         `entry` is None where the run sees the store, and `{lacks}` is all where states are missing there (`parcels`).
         """

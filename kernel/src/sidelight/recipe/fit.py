@@ -175,7 +175,7 @@ def _is_shown(recipe: Recipe, classifier: Candidate | None, source: Candidate | 
 
 
 def _remedy(source: Candidate, shape: Shape) -> str:
-    """How to make a source give images of a shape: the channels first."""
+    """Instruction that makes a source give images of a shape: the channels first."""
     channels, height, width = shape
     if getattr(source.facts, "shape", shape)[0] != channels:
         if hasattr(source.params, "mode"):

@@ -78,7 +78,7 @@ class Catalog:
 
     @property
     def policy(self) -> Policy:
-        """What may be loaded."""
+        """Policy on what may be loaded."""
         return self._policy
 
     def problems(self) -> tuple[Fault, ...]:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class LeGrad(Explainer):
-    """How much more attention to each patch would raise the score, averaged over the layers' own scores."""
+    """Rise of the score by more attention to each patch, averaged over the layers' own scores."""
 
     def __init__(self, params: LeGradParams, *, classifier: Classifier, run: Run) -> None:
         self._params, self._classifier, self._run = params, classifier, run

@@ -181,7 +181,7 @@ def find_stream(classifier: Classifier, network: AttentionNetwork, images: Tenso
 
 
 def _replay(calls: list[_Call], start: Tensor, value: Tensor, end: Tensor) -> Tensor:
-    """What the operators give for `end` where `value` takes the place of `start`."""
+    """Value of `end` by the operators where `value` takes the place of `start`."""
     values = {id(start): value}
     for call in calls:
         if not any(id(tensor) in values for tensor in tensors_of(call.args, call.kwargs)):

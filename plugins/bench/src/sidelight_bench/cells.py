@@ -203,7 +203,7 @@ def _cell(suite: Suite, model: Model, method: Method, size: Size, wire: Wiring) 
 
 @attrs.frozen(kw_only=True)
 class Record:
-    """What is kept of a cell.
+    """Record of a cell.
 
     Args:
         key: digest of what it depends on.

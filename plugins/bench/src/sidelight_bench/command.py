@@ -243,7 +243,7 @@ def _kind(cell: Cell) -> str:
 
 
 def _missing(cells: Sequence[Cell], host: Host, out: Path) -> str:
-    """Why a suite cannot run on this machine, by its first recipe; empty if it can."""
+    """The reason why a suite cannot run on this machine, by its first recipe; empty if it can."""
     from sidelight_bench.cells import write_recipe
 
     write_recipe(cells[0], out)

@@ -48,7 +48,7 @@ class Model:
 
 @attrs.frozen(kw_only=True)
 class Size:
-    """How much of a suite is run.
+    """Extent to which a suite is run.
 
     Args:
         doses: of the biased models; the clean twin is always there.

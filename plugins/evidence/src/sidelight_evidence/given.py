@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @define
 class Given:
-    """What is packed of the run's machine.
+    """Files packed from the run's machine.
 
     Args:
         files: name in the bundle to the file.

@@ -64,7 +64,7 @@ class Verdicts:
 
 @attrs.define
 class Recomputation:
-    """What is computed again of a bundle, and how.
+    """Plan of what is computed again of a bundle.
 
     Args:
         host: the kernel.

@@ -82,7 +82,7 @@ class Compared:
 
 @attrs.frozen
 class Outcome:
-    """What a test says of a hypothesis.
+    """Result of testing a hypothesis.
 
     Args:
         expected: of the score, stated before the test.

@@ -129,7 +129,7 @@ def _read(plugin: Plugin, entry: Installed) -> None:
 
 
 def _known(state: Health) -> tuple[str, str, str]:
-    """What metadata and policy say of an entry that is not to be loaded."""
+    """State by metadata and policy of an entry that is not to be loaded."""
     return state.state, state.why, state.fix
 
 

@@ -131,7 +131,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _weights_folder(variable: str, default: str) -> str:
-    """Where a library looks for weights."""
+    """Folder in which a library looks for weights."""
     base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     folder = Path(os.environ.get(variable, "") or base / default)
     return f"{folder}{'' if folder.is_dir() else ' (not there)'}"

@@ -46,7 +46,7 @@ def sidelight_run_html(results: Results) -> str:
 
 
 def _limits(results: Results) -> str:
-    """What may not be claimed of each explainer, folded."""
+    """Limits of each explainer, folded."""
     texts = {one.id: one.limits for one in results.components if one.id in results.explanations and one.limits}
     items = "".join(f"<li>{html.escape(name)}: {html.escape(' '.join(limits))}</li>" for name, limits in texts.items())
     return f"<details><summary>What may not be claimed</summary><ul>{items}</ul></details>" if items else ""

@@ -22,7 +22,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 
 @attrs.frozen(kw_only=True)
 class Folder:
-    """What is known of a folder of images.
+    """Contents of a folder of images.
 
     Args:
         path: as the user named it.

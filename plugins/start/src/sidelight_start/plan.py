@@ -27,7 +27,7 @@ ATTFIND = 20  # images that AttFind measures every coordinate on, in passes of g
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """What a run is estimated to take.
+    """Estimated cost of a run.
 
     Args:
         training: seconds of the generator's training; 0 without one.

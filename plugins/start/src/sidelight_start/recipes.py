@@ -55,7 +55,7 @@ def _commands(path: Path) -> list[str]:
 
 
 def _explained(plan: Plan) -> list[str]:
-    """What happens, in two or three lines."""
+    """Summary of the recipe in two or three lines."""
     if not plan.generator:
         return [
             "# Each method marks the pixels that speak for the class of an image. All of them see what the model sees."

@@ -46,7 +46,7 @@ class Seconds:
 
 
 class QuickRun:
-    """What a component needs of a run to be tried: it keeps nothing and shows nothing."""
+    """Run in which a component is tried: it keeps nothing and shows nothing."""
 
     device, dtype = "cpu", "float32"
 

@@ -43,7 +43,7 @@ DECIMALS = 4
 
 
 class Start(NamedTuple):
-    """What the changes of one image begin with.
+    """Starting point of one image's changes.
 
     Attributes:
         styles: s, (S,).
@@ -295,7 +295,7 @@ class Subset(Explainer):
         return Path(names[kept], np.stack(images[kept]), np.stack(logits[kept]), passes, ends[last])
 
     def _is_reached(self, logits: np.ndarray, probe: int) -> bool:
-        """Whether the classifier answers the probe, and its logit leads each of the others, (K,), by `margin`."""
+        """True if the classifier answers the probe, and its logit leads each of the others, (K,), by `margin`."""
         lead = float(logits[probe] - np.delete(logits, probe).max())
         return bool(logits.argmax() == probe and lead >= self._params.margin)
 

@@ -68,7 +68,7 @@ def architectures() -> tuple[str, ...]:
 
 
 def is_known(name: str) -> bool:
-    """Whether timm has a model of this name; true also where that cannot be said without importing timm."""
+    """True if timm has a model of this name, also where that cannot be said without importing timm."""
     loaded = sys.modules.get("timm")  # where it is imported anyway, models that a user registered count as well
     if loaded is not None and hasattr(loaded, "is_model"):
         return bool(loaded.is_model(name))

@@ -58,7 +58,7 @@ class Config:
 
 @frozen(kw_only=True)
 class Setup:
-    """What is to be built, with which weights.
+    """Model to be built, and its weights.
 
     Args:
         name: in timm, with a tag where there is one.
@@ -118,7 +118,7 @@ class Setup:
 
 
 def set_up(params: TimmParams) -> Setup:
-    """What the options choose.
+    """Choice by the options.
 
     Raises:
         SetupError: they choose nothing, or things that do not go together.

@@ -39,7 +39,7 @@ class Memory:
         return free_memory(self._device) + reserved
 
     def peak(self, call: Callable[[], T]) -> tuple[T, int]:
-        """What the call gives, and the bytes that it had allocated at most beyond those before it."""
+        """Result of the call, and the bytes that it had allocated at most beyond those before it."""
         peaks: list[int] = _OPEN.__dict__.setdefault("peaks", [])
 
         def note() -> None:

@@ -42,7 +42,7 @@ USUAL = Preset(
 
 @frozen(kw_only=True)
 class Setup:
-    """What is to be built, with which weights.
+    """Model to be built, and its weights.
 
     Args:
         name: of the architecture; empty for a live model that no architecture fits.
@@ -89,7 +89,7 @@ def head_columns(shapes: Outline) -> int | None:
 
 
 def set_up(params: TorchvisionParams) -> Setup:
-    """What the options choose.
+    """Choice by the options.
 
     Raises:
         SetupError: they choose nothing, or things that do not go together.

@@ -26,7 +26,7 @@ _ANY_SIZE = {"dinov2", "dinov2_with_registers"}
 
 @frozen(kw_only=True, eq=False)
 class Configuration:
-    """What a model says of itself, as plain values.
+    """Self-description of a model, as plain values.
 
     Args:
         subject: the model in messages.
@@ -59,7 +59,7 @@ class Configuration:
 
     @property
     def problem_type(self) -> str | None:
-        """What the model was trained for, where config.json says it."""
+        """Task that the model was trained for, where config.json says it."""
         problem = self.config.get("problem_type")
         if problem not in _PROBLEMS:
             raise UserError(f"{self.where}: problem_type is {quoted(str(problem))}", "set `task`")

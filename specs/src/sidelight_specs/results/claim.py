@@ -39,7 +39,7 @@ class Effect:
 
 @attrs.frozen(eq=False, kw_only=True)
 class ClaimResult(Artifact):
-    """What became of a claim.
+    """Verdict on a claim.
 
     Args:
         text: the claim, as it was declared.

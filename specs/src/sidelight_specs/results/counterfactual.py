@@ -86,7 +86,7 @@ class Counterfactual(Explanation):
         ]
 
     def _other_start(self) -> list[str]:
-        """What the generator draws of most images, G(z0), is of another class to the classifier."""
+        """Warning that most reconstructions G(z0) are of another class than their image to the classifier."""
         if self.generated_logits is None or self.logits_before.shape[1] < 2:
             return []
         other = int((self.generated_logits[:, 0].argmax(1) != self.logits_before.argmax(1)).sum())

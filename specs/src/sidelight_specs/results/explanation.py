@@ -31,7 +31,7 @@ class Explanation(Artifact):
     no_answer: str = ""
 
     def has_answer(self, index: int) -> bool:
-        """Whether the row `index` is an answer."""
+        """True if the row `index` is an answer."""
         return self.answered is None or bool(self.answered[index])
 
     def validate(self, images: tuple[int, ...] | None = None, classes: int | None = None) -> None:

@@ -121,7 +121,7 @@ class ToyRun:
         return ToyCheckpoint(self.states, digest_of(key), self._checkpoint_every)
 
     def map(self, function: Callable[[Any], A], items: Iterable[Any], label: str) -> list[A]:
-        """What `function` gives for each item, kept in `store` and `mapped`."""
+        """Results of `function` for each item, kept in `store` and `mapped`."""
         answers = []
         for item in self.progress(items, label):
             answers.append(self.cached(("map", function.__name__, item), partial(function, item)))

@@ -30,7 +30,7 @@ class OpenMix:
 
 @attrs.frozen
 class Edit:
-    """What was done to an image, to be done to others.
+    """Edit of an image, to be done to others.
 
     Args:
         layers: mixes of the layers that it changes, None for the others.
@@ -103,7 +103,7 @@ class FactorChange:
 
 @attrs.frozen
 class Measured:
-    """What came out for N images.
+    """Outcome for N images.
 
     Args:
         names: style of each image's first layer.
@@ -254,7 +254,7 @@ def write_measure(measure: Measure) -> dict[str, Any]:
 
 
 def read_measured(value: Any, path: str = "measured") -> Measured:
-    """What came out, from JSON values.
+    """Outcome, from JSON values.
 
     Raises:
         InvalidInput: malformed, or lists of different lengths.

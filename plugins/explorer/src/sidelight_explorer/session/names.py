@@ -31,7 +31,7 @@ MOST_BYTES = 4 << 20  # of the file: 80 directions of 18 layers and 512 numbers
 
 @attrs.frozen
 class Label:
-    """What a user made of a slider.
+    """A user's label of a slider.
 
     Args:
         name: instead of the finder's; empty: the finder's.

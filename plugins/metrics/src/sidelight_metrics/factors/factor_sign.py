@@ -162,7 +162,7 @@ def _effect(logits: list[np.ndarray], targets: Targets) -> tuple[np.ndarray, np.
 
 
 def _edit_items(name: str, effect: np.ndarray, turned: np.ndarray, truth: np.ndarray) -> list[Measurement]:
-    """What the exact edits do to the classifier: the answer key, and the editing proof of figure 8."""
+    """Effects of the exact edits on the classifier: the answer key, and the editing proof of figure 8."""
     share = np.isfinite(truth).mean()
     return [
         Measurement(

@@ -1,4 +1,4 @@
-"""What a run found, family by family: claims with numbers, each with pictures of it.
+"""Findings of a run, family by family: sentences with numbers, each with pictures of it.
 
 Changes come first, because the classifier was asked what it says of them; then what maps have in common, which it was
 not asked. A family that the recipe does not have is not spoken of.
@@ -182,7 +182,7 @@ def _change(name: str, scores: Sequence[float] | np.ndarray, is_value: bool) -> 
 
 
 def _image_attributes(context: Context, of: dict[str, ImageAttributes]) -> Iterator[Finding]:
-    """How many images one change alone turns, by every explainer."""
+    """Number of images that one change alone turns, by every explainer."""
     counts, tiles, moves = Counts(), list[list[Tile]](), list[str]()
     for key, found in of.items():
         rows = [row for row in range(len(found.chosen)) if found.has_answer(row)]
@@ -356,7 +356,7 @@ def _flip(context: Context, key: str, found: Intervention, row: int) -> Tile:
 
 
 def _concepts(context: Context, of: dict[str, Concepts]) -> Iterator[Finding]:
-    """Whether the sum of the concepts says what the classifier says, and how much the strongest holds."""
+    """Agreement of the concepts' sum with the classifier, and the strongest concept's share."""
     predicted = context.results.targets.predicted
     agreeing = {
         key: (int((found.logits.argmax(1) == predicted).sum()), len(found.logits))
@@ -433,7 +433,7 @@ def _root(found: AttentionGraph, key: str, row: int) -> Tile:
 
 
 def _agreement(context: Context) -> Iterator[Finding]:
-    """Whether maps point at the same places, beside what two maps of different images have in common."""
+    """Agreement of an image's maps, beside what two maps of different images have in common."""
     heatmaps = [key for key, found in context.results.explanations.items() if isinstance(found, Heatmap)]
     compared = context.agreement
     if compared is None or not compared.pairs():
@@ -497,7 +497,7 @@ def _ranked(context: Context) -> Iterator[Finding]:
 
 
 def _apart(first: Measurement, second: Measurement) -> str:
-    """Whether the 95 % interval of the paired difference of two numbers over the images leaves out 0."""
+    """True if the 95 % interval of the paired difference of two numbers over the images leaves out 0."""
     ends = Measurement(name="difference", values=first.values - second.values).interval
     if ends is None:
         return "too few images to tell them apart"

@@ -30,7 +30,7 @@ _SURE, _VALUE = "probability of what it says", "value"
 
 
 def image_index(context: Context) -> dict[str, Any] | None:
-    """What is known of each image, column by column; None where the page has a card for every one."""
+    """Table of all images, column by column; None where the page has a card for every one."""
     results, count = context.results, context.indexed
     if not count:
         return None

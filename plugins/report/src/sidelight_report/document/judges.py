@@ -21,7 +21,7 @@ def judge_of(context: Context, metric: str, explainer: str) -> str:
 
 
 def judges(context: Context, explainer: str, row: int) -> list[dict[str, Any]]:
-    """What each independent classifier says of an image and of its counterfactual."""
+    """Answers of each independent classifier to an image and to its counterfactual."""
     return [
         _entry(context, judge, measured.answers[row], row)
         for metric, of in context.results.measurements.items()

@@ -1,4 +1,4 @@
-"""What may not be claimed of the explanations of a run, as their descriptors say it."""
+"""Limits of a run's explanations, as their descriptors say them."""
 
 from __future__ import annotations
 

@@ -372,7 +372,7 @@ def _frequent_error(answers: SplitPredictions, context: Context) -> list[dict[st
 
 
 def _is_ahead(first: int, second: int) -> bool:
-    """Whether a sign test at 5 % (two-sided) tells the two largest counts apart.
+    """True if a sign test at 5 % (two-sided) tells the two largest counts apart.
 
     It holds although both are chosen as the largest (Hung and Fithian 2019, "Rank verification for exponential
     families", section 1).

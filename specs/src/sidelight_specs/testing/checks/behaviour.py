@@ -116,7 +116,7 @@ def answers_survive_saving(case: Case) -> None:
 
 @check("inverter", "attribute_finder", "explainer", "metric")
 def pieces_stand_alone(case: Case) -> None:
-    """What goes through `run.map` is announced by `maps`, and the same from a component that was built anew."""
+    """Items of `run.map` are announced by `maps`, and the same from a component that was built anew."""
     mapped = case.observed.run.mapped
     announced = "maps" in case.descriptor.provided_by(case.params)
     assert announced == bool(mapped), f"it {'does not call' if announced else 'calls'} run.map; `maps` is a capability"

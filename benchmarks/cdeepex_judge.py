@@ -66,7 +66,7 @@ STRENGTHS: dict[str, Setting] = {
 
 @frozen
 class World:
-    """What is trained, and what answers are shown to.
+    """Trained models, and the judges that answers are shown to.
 
     Args:
         lenets: of every seed; one is explained, the next ones join its ensemble.
@@ -194,7 +194,7 @@ def judged(
     result: Counterfactual,
     targets: Targets,
 ) -> dict[str, np.ndarray]:
-    """What a judge says of images and answers."""
+    """A judge's answers to images and counterfactuals."""
     rows = np.arange(len(images))
     before, after = judge(images), judge(torch.from_numpy(result.images))
     probe, predicted = after[rows, targets.probe], after[rows, targets.predicted]

@@ -43,7 +43,7 @@ def differences(seed: int, out: Path) -> dict[str, float]:
 
 
 def shown(run: sidelight.Run, metric: str) -> float:
-    """How far the concept images of the two classes differ in the factor."""
+    """Difference of the two classes' concept images in the factor."""
     measured = next(iter(run.results.measurements[metric].values()))
     return next(item.value for item in measured.items if item.name == f"shown: {FACTOR}")
 

@@ -147,7 +147,7 @@ def entries(folder: Path) -> dict[str, Path]:
 
 
 def noted(folder: Path, word: str) -> Counter[str]:
-    """How often the computation of each entry began or ended."""
+    """Number of times that the computation of each entry began or ended."""
     with suppress(FileNotFoundError):
         lines = (line.split() for line in (folder / "log").read_text().splitlines())
         return Counter(key for verb, key in lines if verb == word)

@@ -41,7 +41,7 @@ SEEN = 0.25
 READ = 0.6
 """Factors that the network reads with a smaller R2 are left out: the shape of glasses on faces without any."""
 AUTOMATED = ", by directions"
-"""What the labels of automated directions end with, in the recipe `interactivity`."""
+"""Endings of the labels of automated directions, in the recipe `interactivity`."""
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ class Fewer:
 
 
 class Reader:
-    """What a user sees change: the factors that can be read off images, and the one that is looked for."""
+    """Changes that a user sees: the factors that can be read off images, and the one that is looked for."""
 
     def __init__(self, network: Any, factor: str) -> None:
         self._network = network
@@ -218,7 +218,7 @@ class Page:
         return Edit(f"{label}, {percent} %", lambda at: at.page.get_by_label(label, exact=True).fill(str(percent)))
 
     def cells(self) -> list[tuple[Edit, np.ndarray]]:
-        """What every cell of the matrix would do, seen in the cell itself."""
+        """Effects of every cell of the matrix, seen in the cell itself."""
         self.settle()
         read = "cells => cells.map(cell => [cell.getAttribute('aria-label'), cell.querySelector('img').src])"
         found = self.page.eval_on_selector_all(".matrix .cell", read)
@@ -346,7 +346,7 @@ def by_hand(page: Page, reader: Reader, images: list[str], end: float) -> tuple[
 
 
 def tries(page: Page) -> Iterator[tuple[Edit, np.ndarray]]:
-    """What a user tries on an image, and what it then looks like: sliders, but for automated ones, and then cells."""
+    """Edits that a user tries on an image, with their pictures: sliders, but for automated ones, and then cells."""
     for edit in page.sliders():
         if AUTOMATED not in edit.text:
             yield edit, page.after(edit).image

@@ -67,7 +67,7 @@ class Case:
 
     @property
     def lines(self) -> list[str]:
-        """What the user writes."""
+        """Lines that the user writes."""
         arguments = ", ".join(part for part in (self.model, self.images, self.methods, self.options) if part)
         return ["import sidelight", f"run = sidelight.explain({arguments})", "run"]
 

@@ -168,7 +168,7 @@ def code_numbers(dvae: DiscreteConcepts, layer: Tensor, labels: np.ndarray) -> d
 
 
 def estimate_numbers(dvae: DiscreteConcepts, layer: Tensor) -> dict[str, float]:
-    """How far two estimates of I(f_K) agree, and what equation 4's noise does."""
+    """Agreement of two estimates of I(f_K), and the effect of equation 4's noise."""
     numbers = {}
     for name, by_gradient in (("one coordinate", False), ("gradients", True)):
         one, other = (classifier_information(dvae, layer, seed, by_gradient=by_gradient) for seed in (1, 2))

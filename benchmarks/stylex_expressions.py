@@ -109,7 +109,7 @@ def _with(recipe: Any, section: str) -> dict[str, Any]:
 
 
 def learned(run: Any) -> State:
-    """What the generator learned, out of the cache: the entry with the run's learning curves."""
+    """State that the generator learned, out of the cache: the entry with the run's learning curves."""
     curves = run.results.emitted["generator/training"].digest()
     for stored in Store().entries():
         if stored.component == "stylex/generator" and read_document(stored.folder)["step"] == "fit":
@@ -175,7 +175,7 @@ class Readers:
 
 
 def reconstructions(faces: Tensor, again: Tensor, readers: Readers) -> None:
-    """How much of a face, of its expression and of the person the generator keeps."""
+    """Share of a face, of its expression and of the person that the generator keeps."""
     one, other = readers.read(faces), readers.read(again)
     say("PSNR, dB", to_array(-10 * (faces - again).square().mean((1, 2, 3)).log10()))
     say("the classifier says the same", one["logits"].argmax(1) == other["logits"].argmax(1))
@@ -263,7 +263,7 @@ def shown(images: Tensor, drawn: Tensor, changed: Tensor) -> Tensor:
 def report(
     title: str, images: Tensor, after: Tensor, start: dict[str, np.ndarray], probe: int, readers: Readers
 ) -> None:
-    """What has changed from the faces to those after, by every reader."""
+    """Changes from the faces to those after, by every reader."""
     print(f"\n  {title}", flush=True)
     end = readers.read(after)
     for name, key in (("classifier", "logits"), ("judge", "judge")):

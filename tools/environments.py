@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether anything passed and nothing failed."""
+        """True if anything passed and nothing failed."""
         return not self.error and not self.failed and self.passed > 0
 
 

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def read_facts() -> dict[str, dict[str, Any]]:
-    """What the runs said, by recipe."""
+    """Answers of the runs, by recipe."""
     return json.loads(FACTS.read_text(encoding="utf-8")) if FACTS.is_file() else {}
 
 

@@ -165,7 +165,7 @@ def metadata_mistakes(facts: Message) -> Iterable[str]:
 
 
 def sdist_mistakes(path: Path, names: Sequence[str]) -> Iterable[str]:
-    """What is not in git, and what should be there and is not."""
+    """Files that are not in git, and those that should be there and are not."""
     stem = path.name.partition("-")[0].replace("_", "-")
     (folder,) = (one for one in distributions() if f'name = "{stem}"\n' in (one / "pyproject.toml").read_text())
     tracked = git("ls-files", "--", str(folder)).splitlines()

@@ -138,14 +138,14 @@ def trained_by(recipe: dict[str, Any], role: str, name: str) -> dict[str, Any]:
 
 
 def measured(entry: Entry, name: str) -> dict[str, float]:
-    """What the component measured of itself when it had been trained: the first number of each table."""
+    """Measurements of the component when it had been trained: the first number of each table."""
     tables = {title: table for title, table in entry.emitted if isinstance(table, Measurements)}
     own = {title.removeprefix(f"{name}/"): table for title, table in tables.items() if title.startswith(f"{name}/")}
     return {title: round(table.items[0].value, 4) for title, table in own.items()}
 
 
 def compared(card: Card, state: State, run: Run) -> dict[str, float]:
-    """How far the answers of the file are from those of the training, on test images and on samples."""
+    """Distance of the file's answers from those of the training, on test images and on samples."""
     before, after = loaded(card, state), loaded(card)
     with torch.no_grad():
         if card.role == "classifier":

@@ -15,7 +15,7 @@ LISTS = ("bullet_list_open", "ordered_list_open")
 
 @attrs.define
 class _Line:
-    """What surrounds a line of a page.
+    """Surroundings of a line of a page.
 
     Attributes:
         depth: number of list items that it continues.

@@ -58,7 +58,7 @@ class AttentionCall:
 
 @frozen
 class _Fact:
-    """What is known of a tensor that depends on the images: nothing more, a product Q K^T, or weights A."""
+    """Kind of a tensor that depends on the images: not known, a product Q K^T, or weights A."""
 
     kind: str = "dependent"
     query: Tensor | None = None

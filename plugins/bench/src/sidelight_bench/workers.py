@@ -74,7 +74,7 @@ class _Worker:
             self.pipe.send(list(group))
 
     def receive(self) -> Event | None:
-        """What it says, or how it ended; None where it ended as it should.
+        """The worker's next message, or how it ended; None where it ended as it should.
 
         Raises:
             Exception: what `compute` raised.

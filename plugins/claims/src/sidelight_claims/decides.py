@@ -246,7 +246,7 @@ def _reason(verdict: str, measured: dict[str, Measured], bound: float) -> str:
 
 
 def _one_by_one(measured: dict[str, Measured], bound: float) -> list[str]:
-    """What speaks for or against the claim under each replacement."""
+    """Reasons for or against the claim under each replacement."""
     texts = []
     for name, one in measured.items():
         if one.is_for(bound):

@@ -87,7 +87,7 @@ class TopAttributes(Claim):
         return np.abs(effects) if found.unsupervised or found.is_of_value else effects
 
     def _plain(self, found: Attributes) -> tuple[Plain, str]:
-        """Which attributes change the factor plainly, and how it is told."""
+        """Function that finds the attributes that change the factor plainly, and how it tells."""
         factor = self._params.factor
         named = np.array([factor.lower() in one.name.lower() for one in found.attributes])
         if self._data is None or not self._data.factor_ranges:

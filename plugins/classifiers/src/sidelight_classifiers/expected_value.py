@@ -68,7 +68,7 @@ class ExpectedValue(TorchClassifier):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the value means."""
+        """Name of the value."""
         return (self._params.name,)
 
     @property

@@ -87,7 +87,7 @@ class Function(nn.Module):
         self.function = function
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What the function makes of (N, C, H, W) images."""
+        """Scores of the function for (N, C, H, W) images."""
         result: torch.Tensor = self.function(images)
         return result
 

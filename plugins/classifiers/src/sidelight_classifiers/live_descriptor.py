@@ -139,7 +139,7 @@ def _adopted(value: Any, kind: str, hints: Mapping[str, Any]) -> Adoption:
 
 
 def _file_for(value: object) -> str:
-    """How to save an exported program or a module of TorchScript; empty for other values."""
+    """Instruction to save an exported program or a module of TorchScript; empty for other values."""
     bases = {base.__name__ for base in type(value).__mro__}
     if "ExportedProgram" in bases:
         return "torch.export.save(program, 'model.pt2')"

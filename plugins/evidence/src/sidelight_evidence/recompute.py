@@ -295,7 +295,7 @@ def _names(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:
 
 
 def _failed(run: Finished, path: str) -> str:
-    """Why a component failed in a run; empty if it did not."""
+    """The reason why a component failed in a run; empty if it did not."""
     failures = run.manifest.get("failures", ())
     return next((str(one["error"]) for one in failures if str(one["step"]).partition(" ")[2] == path), "")
 
@@ -307,5 +307,5 @@ def _cut(numbers: Measurements, count: int) -> tuple[Measurements, Measurements]
 
 
 def failed(error: SidelightError) -> Verdicts:
-    """What stands for results that could not be computed at all."""
+    """Stand-in for results that could not be computed at all."""
     return Verdicts("everything", why=str(error))

@@ -47,7 +47,7 @@ class Source:
     file: str
 
     def fix(self) -> str:
-        """What to do where the file is missing or is another one."""
+        """Instruction where the file is missing or is another one."""
         return f"{self.install}, or name the file with where: PATH"
 
 

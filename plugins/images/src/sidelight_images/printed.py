@@ -73,7 +73,7 @@ class Printed(Data):
         return Split(images=images, labels=labels, class_names=classes, ids=ids, masks={"character": masks})
 
     def _photographs(self, split: str) -> tuple[list[Image.Image], list[Image.Image]]:
-        """What images of each class are cut from: all of the split's photographs, or its half of the class's."""
+        """Photographs that images of each class are cut from: all of the split's, or its half of the class's."""
         if self._params.by_photograph:
             first, second = (
                 [half(photograph, split == "train") for photograph in self._read(names, 2 * DETAIL)]

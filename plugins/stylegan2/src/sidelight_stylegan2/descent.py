@@ -50,7 +50,7 @@ class Descent:
     def __call__(
         self, images: Tensor, start: Tensor, steps: int, noise: Callable[[float], Tensor] | None = None
     ) -> Tensor:
-        """What is moved, from `start` (N, ...), after that many steps.
+        """The moved variables, from `start` (N, ...), after that many steps.
 
         Args:
             images: (N, C, H, W).

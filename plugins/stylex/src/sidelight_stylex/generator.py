@@ -77,7 +77,7 @@ class StylEx(StyleSpace, Trainable):
         return self.networks.discriminator if has_joined else None
 
     def class_probabilities(self, images: Tensor) -> Tensor:
-        """What D is told of (N, C, H, W) images: (N, K), by the classifier of the training, not the explained one."""
+        """Condition of D for (N, C, H, W) images: (N, K), by the classifier of the training, not the explained one."""
         with torch.no_grad():
             return self._classifier.class_logits(images).softmax(1)
 

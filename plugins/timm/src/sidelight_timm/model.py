@@ -41,7 +41,7 @@ class TimmModel(SourceClassifier):
 
     @cached_property
     def _setup(self) -> Setup:
-        """What the options choose; downloaded weights lie in a folder, as local ones do."""
+        """Choice by the options; downloaded weights lie in a folder, as local ones do."""
         setup = set_up(self._params)
         if not self._params.download:
             return setup
@@ -134,7 +134,7 @@ class TimmModel(SourceClassifier):
             return
 
     def _advice(self) -> str:
-        """What to do about weights that do not fit."""
+        """Instruction for weights that do not fit."""
         return (
             f"give weights of {self._setup.name}, or set `architecture` to theirs; where positions alone differ, set "
             "height and width to the size that they were trained at"

@@ -27,7 +27,7 @@ _ARRAY, _TENSOR, _PAIRS = "$array", "$tensor", "$pairs"
 
 @runtime_checkable
 class Stateful(Protocol):
-    """What torch's networks and optimizers are: a state can be taken, and loaded in place."""
+    """Torch's networks and optimizers: a state can be taken, and loaded in place."""
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors, arrays, numbers, texts, and lists and dicts of these."""

@@ -200,7 +200,7 @@ def _draw_levels(drawn: dict[str, np.ndarray], data: Data, images: int, run: Run
 
 
 def _ends(levels: tuple[int, ...]) -> np.ndarray:
-    """Where the outputs of all factors but the last end."""
+    """Ends of the outputs of all factors but the last."""
     return np.cumsum(_widths(levels))[:-1]
 
 

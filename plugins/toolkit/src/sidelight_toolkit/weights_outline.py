@@ -19,7 +19,7 @@ T = TypeVar("T")
 Outline: TypeAlias = "Mapping[str, tuple[int, ...]]"
 LARGEST_HEADER = 100 << 20  # bytes; the limit of the safetensors format
 CONTENTS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net")
-"""Where training scripts keep the state dict in a checkpoint, averaged weights first."""
+"""Keys under which training scripts keep the state dict in a checkpoint, averaged weights first."""
 PREFIXES = ("_orig_mod.", "module.", "model.", "timm_model.")
 """Put before every name by torch.compile, by DistributedDataParallel, by Lightning and by transformers around timm."""
 SETTINGS: Makers = {"argparse.Namespace": None, "pathlib.PosixPath": None}

@@ -48,7 +48,7 @@ class TorchvisionModel(SourceClassifier):
 
     @cached_property
     def _setup(self) -> Setup:
-        """What the options choose; a preset that could not be read as text is asked of torchvision."""
+        """Choice by the options; a preset that could not be read as text is asked of torchvision."""
         setup = set_up(self._params)
         return setup if setup.preset else attrs.evolve(setup, preset=_preset(setup.name, self._params.preset))
 

@@ -124,7 +124,7 @@ def _plain(value: Any) -> Any:
 
 
 def configuration(params: ImageClassifierParams) -> Configuration:
-    """What the folder says, the one that was downloaded before, or the live model.
+    """Description of the model by its folder, by one that was downloaded before, or by the live model.
 
     Raises:
         UserError: there is no such folder, or this process does not hold the model.

@@ -32,7 +32,7 @@ def cached(name: str, revision: str) -> Path | None:
 
 
 def _cache() -> Path:
-    """Where huggingface_hub keeps models, by the environment variables that it reads."""
+    """Folder of huggingface_hub's models, by the environment variables that it reads."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub")).expanduser()
 

@@ -213,7 +213,7 @@ class Options:
         raise UserError(message, "set size to the height and width that images are to have")
 
     def wrong(self, name: str, expected: str) -> UserError:
-        """What to raise for an option of a wrong form."""
+        """Error to raise for an option of a wrong form."""
         return UserError(f"{self.source}: {name} is {show(self._values.get(name))}, {expected} was expected", FIX)
 
     def _side(self, value: Any, name: str) -> int:

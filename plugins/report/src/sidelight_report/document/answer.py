@@ -47,7 +47,7 @@ def answer(context: Context) -> dict[str, Any]:
 
 
 def _picked(claims: Sequence[Claim], strip: Sequence[Tile]) -> str:
-    """How the pictures were picked, none of them at random."""
+    """Rules by which the pictures were picked, none of them at random."""
     rules = [
         COMPARED if one["shows"] == "map" and "agreement" in claims[one["claim"]]["links"] else PICKED[one["shows"]]
         for one in strip
@@ -95,7 +95,7 @@ def _put(context: Context) -> str:
 
 
 def _skill(context: Context) -> str:
-    """How many explained images are classified as labelled, and the accuracy where the run measured it."""
+    """Number of explained images classified as labelled, and the accuracy where the run measured it."""
     results = context.results
     if context.regression or results.split.labels is None:
         return ""

@@ -134,7 +134,7 @@ def _cause(attributes: Attributes, context: Context, index: int, target: int, lo
 
 
 def _most(attributes: Attributes, index: int, indices: list[int]) -> str:
-    """What of an attribute's rank is true: the page shows some alone, and prefers those that are not flagged."""
+    """Wording of an attribute's rank: the page shows some alone, and prefers those that are not flagged."""
     every = [attributes.attributes[other] for other in indices]
     effect = abs(attributes.attributes[index].effect)
     if all(abs(one.effect) <= effect for one in every):

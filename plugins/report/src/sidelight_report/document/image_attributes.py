@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def image_attributes_entry(explanation: ImageAttributes, context: Context, row: int) -> dict[str, Any]:
-    """What is changed, and the same with each chosen attribute changed, strongest first.
+    """The image that is changed, and the same with each chosen attribute changed, strongest first.
 
     That is the reconstruction; or the image itself, and then what the generator alone makes of it stands beside.
     """

@@ -99,7 +99,7 @@ class Simulatability(Metric):
         return Measurements(items=tuple(self._item(name, scores, queries) for name, scores in values.items()))
 
     def _baselines(self, images: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """What hides patches, (N, C, H, W) in 8 bits: as `structured/sag` with the same options."""
+        """Baseline that hides patches, (N, C, H, W) in 8 bits: as `structured/sag` with the same options."""
         p, images = self._params, eight_bit(images)
         score = ClassProbability(self._classifier, torch.from_numpy(targets.predicted).to(images.device), self._batch)
         if p.baseline == "blur":

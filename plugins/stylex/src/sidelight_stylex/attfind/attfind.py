@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Measure = Callable[[np.ndarray], np.ndarray]
 """(n,) rows of X -> (n, S, 2) Delta; NaN for a coordinate that has no prospect of being chosen on these."""
 Accept = Callable[[Choice], bool]
-"""Whether a pair may be chosen."""
+"""Predicate: True for a pair that may be chosen."""
 MOST_PASSES = 500_000
 """Changed images above which `screened` is advised: an hour of one core at 64 pixels, days at 256."""
 FILTERED, FILTER_EFFECT, FILTER_FACTOR = 10, 0.2, 2.0

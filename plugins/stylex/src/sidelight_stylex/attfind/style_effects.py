@@ -177,7 +177,7 @@ class StyleEffects:
         return effects
 
     def _shards(self, rows: Sequence[int], coordinates: np.ndarray) -> list[Shard]:
-        """What is missing, image by image, in parts of `SHARD_PIXELS` or less; only a larger image is divided.
+        """Missing measurements, image by image, in parts of `SHARD_PIXELS` or less; only a larger image is divided.
 
         Of images above 360 pixels, parts are as large as `SHARD_LEAST` coordinates.
         """

@@ -153,7 +153,7 @@ class FactorUse(Metric):
         raise SidelightError(f'factor-use does not measure "{explanation.kind}"')
 
     def _places(self, edits: Edits, images: np.ndarray) -> list[Measurement]:
-        """Where edits of the explained images change pixels; nothing of examples, or of pictures of another size."""
+        """Pixels that edits of the explained images change; nothing of examples, or of pictures of another size."""
         rows = self._regions.rows(images) if len(edits.answered) == len(images) else [-1]
         if -1 in rows or edits.before.shape[-2:] != images.shape[-2:]:
             return []

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 from sidelight_mlflow import RunParams, sidelight_renderers
 from sidelight_mlflow.run import DIGEST, MlflowRun, flat
 from sidelight_specs import UserError
@@ -56,12 +57,14 @@ def test_every_measurement_is_a_metric_with_its_interval(results, logged):
     assert len(run.data.metrics) >= len(rows) > 0
 
 
-def test_the_recipe_is_parameters_and_warnings_and_limits_are_tags(logged):
+def test_the_recipe_is_parameters_and_warnings_and_limits_are_the_description(logged):
     _, run = logged
     assert run.data.params["explainers.a b.with.steps"] == "5"
     assert run.data.params["explainers.a b.with.title"] == "x" * 497 + "..."
-    assert run.data.tags["sidelight.warning.1"] == "careful"
-    assert run.data.tags["sidelight.limits.a"] == "Where, not what."
+    assert run.data.tags["mlflow.note.content"] == (
+        "### Warnings\n\n- careful\n\n### What may not be claimed\n\n- a: Where, not what."
+    )
+    assert run.data.tags["warnings"] == "1"
     assert run.info.status == "FINISHED"
 
 
@@ -72,7 +75,8 @@ def test_tables_pictures_and_recipe_are_artifacts(results, logged, monkeypatch):
     assert names == {"recipe.yaml", "facts.json", "answers.csv", "measurements.csv", "pictures"}
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert 0 < len(pictures) <= len(results.explanations)
-    assert all(item.file_size > 0 for item in pictures)
+    with Image.open(Path(run.info.artifact_uri, pictures[0].path)) as picture:
+        assert picture.height == 3 * (2 * (32 + 2) - 2)  # two images of 32 pixels, each pixel three wide
 
 
 def test_the_store_may_be_moved(results, tmp_path, monkeypatch):
@@ -93,8 +97,10 @@ def test_claims_are_tags(results, tmp_path):
     claimed = attrs.evolve(results, claims={"corner": claim}, declared_late={"corner": "2026-01-02"})
     receipt, *_ = render(claimed, tmp_path / "run")
     client = MlflowClient(tracking_uri=(tmp_path / "run" / "mlruns").as_uri())
-    tag = client.get_run(json.loads(receipt.read_text())["run_id"]).data.tags["sidelight.claim.corner"]
-    assert tag.startswith("supported (declared after results were seen, run of 2026-01-02): the corner decides")
+    tags = client.get_run(json.loads(receipt.read_text())["run_id"]).data.tags
+    verdict = "supported (declared after results were seen, run of 2026-01-02)"
+    assert tags["claim.corner"] == verdict
+    assert f"- **{verdict}**: the corner decides; the whole interval lies above 0.5" in tags["mlflow.note.content"]
 
 
 @pytest.mark.parametrize("uri", ["http://me:secret@host", "https://token@host:5000/x"])
@@ -107,10 +113,12 @@ def test_an_address_with_a_password_is_refused(uri):
 
 
 def test_a_run_logged_twice_is_one_run_and_another_result_is_another(results, tmp_path):
-    uri = (tmp_path / "store").as_uri()
-    for name in ("first", "second"):
-        render(results, tmp_path / name, tracking_uri=uri, experiment="ours")
+    uri, ends = (tmp_path / "store").as_uri(), []
     client = MlflowClient(tracking_uri=uri)
+    for name in ("first", "second"):
+        receipt, *_ = render(results, tmp_path / name, tracking_uri=uri, experiment="ours")
+        ends.append(client.get_run(json.loads(receipt.read_text())["run_id"]).info.end_time)
+    assert ends[0] == ends[1]
     where = [client.get_experiment_by_name("ours").experiment_id]
     (run,) = client.search_runs(where)
     metric = next(iter(run.data.metrics))

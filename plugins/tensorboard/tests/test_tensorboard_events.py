@@ -8,8 +8,16 @@ from sidelight_specs.results.run import ComponentRecord
 from sidelight_specs.results.table import table_of
 from sidelight_specs.testing import ToyRun, toy_results
 from sidelight_tensorboard import EventsParams
-from sidelight_tensorboard.events import FILE, Events
+from sidelight_tensorboard.events import FILE, Events, hyperparameters
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+RECIPE = {
+    "recipe": 1,
+    "name": "toys",
+    "claims": {"corner": "the corner decides"},
+    "explainers": {"a": {"use": "x/a", "with": {"steps": 5, "sizes": [1, 2], "text": ""}, "needs": {"data": "digits"}}},
+    "renderers": {"events": {"use": "tensorboard/events"}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +26,7 @@ def results():
     return attrs.evolve(
         toy_results("multiclass"),
         emitted={"vae": State(curves={"error": curve})},
-        recipe={"recipe": 1, "name": "toys", "explainers": {"a": {"with": {"steps": 5, "sizes": [1, 2]}}}},
+        recipe=RECIPE,
         components=(ComponentRecord(id="a", role="explainer", use="x/a", limits=("Where, not what.",)),),
         warnings=("careful",),
         claims={"corner": ClaimResult.example(toy_results("multiclass").split.images, 3)},
@@ -42,7 +50,8 @@ def test_every_finite_mean_and_interval_is_a_scalar(results, events):
         name = f"{row.metric}/{row.name}/{row.of}"
         expected = {name: row.value}
         if row.interval:
-            expected |= dict(zip((f"{name}/low", f"{name}/high"), row.interval, strict=True))
+            ends = (f"{row.metric}.interval/{row.name}/{row.of}/{end}" for end in ("low", "high"))
+            expected |= dict(zip(ends, row.interval, strict=True))
         for key, value in expected.items():
             if np.isfinite(value):
                 assert events.Scalars(key)[0].value == pytest.approx(value, rel=1e-6), key
@@ -69,5 +78,11 @@ def test_hyperparameters_and_texts_are_there(events):
     assert any("careful" in text and "Where, not what." in text for text in texts.values())
     assert any("supported: the corner decides" in text for text in texts.values())
     started = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
-    assert b"explainers.a.with.steps" in started
+    assert b"explainers.a.steps" in started
     assert b"[1, 2]" in started
+
+
+def test_hyperparameters_are_those_of_what_computes_under_short_names():
+    assert dict(hyperparameters(RECIPE)) == {
+        "explainers.a": "x/a", "explainers.a.steps": 5, "explainers.a.sizes": "[1, 2]",
+    }  # fmt: skip

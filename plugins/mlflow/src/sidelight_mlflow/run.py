@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 DIGEST = "sidelight.digest"
 STORE = "mlruns"
 _LONGEST, _LONGEST_KEY = 500, 250  # characters of a value and of a key that every version of MLflow takes
+_LONGEST_NOTE = 5000  # of a tag, likewise
+_NOTE = "mlflow.note.content"  # Markdown that MLflow shows as the run's description
+_SMALLEST = 112  # pixels of a tile; smaller images are enlarged, each pixel to a square
 _MOST = 100  # entities that one request may hold
 _SWITCHES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}  # MLflow's own seven take minutes where no server answers
@@ -114,12 +117,13 @@ def _log(client: MlflowClient, experiment: str, results: Results, folder: Path, 
     metrics = [Metric(name, value, run.info.start_time, 0) for name, value in numbers(results) if name not in logged]
     chosen = [Param(_key(name), _short(value)) for name, value in flat(results.recipe)]
     tags = [RunTag(_key(name), _short(text)) for name, text in _tags(results).items()]
+    tags.append(RunTag(_NOTE, _short(description(results), _LONGEST_NOTE)))
     for start in range(0, max(len(metrics), len(chosen), len(tags)), _MOST):
         chunk = slice(start, start + _MOST)
         client.log_batch(ident, metrics=metrics[chunk], params=chosen[chunk], tags=tags[chunk])
     for file in files:
         client.log_artifact(ident, str(file), artifact_path=file.parent.name if file.parent != folder else None)
-    client.set_terminated(ident)
+    client.set_terminated(ident, end_time=run.info.end_time)  # of a run that is updated, as it was
     return str(ident)
 
 
@@ -155,18 +159,32 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _tags(results: Results) -> dict[str, str]:
-    """Warnings, versions, claims with their verdicts, and what may not be claimed."""
-    tags = {f"sidelight.warning.{number}": text for number, text in enumerate(results.warnings, 1)}
-    tags |= {f"sidelight.environment.{name}": str(text) for name, text in results.environment.items()}
-    tags |= {f"sidelight.claim.{name}": claim_in_words(results, name) for name in results.claims}
-    return tags | {f"sidelight.limits.{one.id}": " ".join(one.limits) for one in results.components if one.limits}
+    """Verdicts and versions, short enough to be read whole where MLflow lists tags and filters runs by them."""
+    tags = {f"claim.{name}": verdict_of(results, name) for name in results.claims}
+    tags |= {name: str(text) for name, text in results.environment.items()}
+    return tags | {"warnings": str(len(results.warnings)), "mlflow.source.name": "sidelight"}
 
 
-def claim_in_words(results: Results, name: str) -> str:
-    """Verdict, claim and reason, and when it was declared where that was too late."""
-    one, late = results.claims[name], results.declared_late.get(name, "")
-    declared = f" (declared after results were seen, run of {late})" if late else ""
-    return f"{one.verdict}{declared}: {one.text}; {one.reason}"
+def verdict_of(results: Results, name: str) -> str:
+    """The verdict on a claim, and when it was declared where that was too late."""
+    late = results.declared_late.get(name, "")
+    return results.claims[name].verdict + (f" (declared after results were seen, run of {late})" if late else "")
+
+
+def description(results: Results) -> str:
+    """Claims with verdicts and reasons, warnings, and what may not be claimed, in Markdown."""
+    parts = {
+        "Claims": [
+            f"**{verdict_of(results, name)}**: {one.text}; {one.reason}" for name, one in results.claims.items()
+        ],
+        "Warnings": list(results.warnings),
+        "What may not be claimed": [f"{one.id}: {text}" for one in results.components for text in one.limits],
+    }
+    return "\n\n".join(
+        "\n".join([f"### {title}", "", *(f"- {' '.join(line.split())}" for line in lines)])
+        for title, lines in parts.items()
+        if lines
+    )
 
 
 def _tables(results: Results, folder: Path) -> list[Path]:
@@ -190,7 +208,9 @@ def _pictures(results: Results, folder: Path, most: int) -> list[Path]:
         if drawn is not None:
             files.append(folder / "pictures" / f"{number}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.png")
             files[-1].parent.mkdir(exist_ok=True)
-            Image.fromarray(drawn.transpose(1, 2, 0)).save(files[-1])
+            picture = Image.fromarray(drawn.transpose(1, 2, 0))
+            factor = max(1, _SMALLEST // min(results.split.images.shape[-2:]))  # MLflow shows a pixel as a pixel
+            picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST).save(files[-1])
     return files
 
 
@@ -199,5 +219,5 @@ def _key(name: str) -> str:
     return re.sub(r"[^\w\-./ ]", "_", name, flags=re.ASCII)[:_LONGEST_KEY]
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+def _short(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

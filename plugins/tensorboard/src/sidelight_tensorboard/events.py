@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FILE = (
     "events.out.tfevents.sidelight"  # TensorBoard asks for "tfevents" in it; the writer's name tells host and process
 )
+_INTERVAL = ".interval"
+_NO_SETTINGS = ("recipe", "name", "title", "claims", "renderers", "executor")  # sections of a recipe
 
 
 class Events(Renderer):
@@ -52,7 +54,7 @@ class Events(Renderer):
                 if drawn is not None:
                     writer.add_image(f"explanations/{name}", drawn)
             writer.add_text("recipe", _preformatted(recipe_text(results.recipe)))
-            writer.add_text("to know", _listed(results))
+            writer.add_text("claims and limits", _listed(results))  # sorts before the recipe
             settings = dict(hyperparameters(results.recipe))
             if settings and scores:
                 writer.add_hparams(settings, {name: scores[name] for name in _means(scores)}, run_name=".")
@@ -62,12 +64,15 @@ class Events(Renderer):
 
 
 def numbers(results: Results) -> Iterator[tuple[str, float]]:
-    """`METRIC/NUMBER/SUBJECT` and its mean, then the ends of its 95 % interval as `.../low` and `.../high`."""
+    """`METRIC/NUMBER/SUBJECT` and its mean, and `METRIC.interval/NUMBER/SUBJECT/low` and `/high`.
+
+    TensorBoard makes a section of what stands before the first slash: the means of all explainers are together.
+    """
     for row in table_of(results):
-        ends = row.interval or (math.nan, math.nan)
-        for suffix, value in zip(("", "/low", "/high"), (row.value, *ends), strict=True):
-            if math.isfinite(value):
-                yield f"{row.metric}/{row.name}/{row.of}{suffix}", float(value)
+        low, high = row.interval or (math.nan, math.nan)
+        of, within = f"{row.name}/{row.of}", f"{row.metric}{_INTERVAL}"
+        named = {f"{row.metric}/{of}": row.value, f"{within}/{of}/low": low, f"{within}/{of}/high": high}
+        yield from ((name, float(value)) for name, value in named.items() if math.isfinite(value))
 
 
 def curves(results: Results) -> Iterator[tuple[str, np.ndarray]]:
@@ -77,17 +82,28 @@ def curves(results: Results) -> Iterator[tuple[str, np.ndarray]]:
             yield from ((f"training/{name}/{curve}", values) for curve, values in item.curves.items())
 
 
-def hyperparameters(value: Any, name: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
-    """A recipe's values under dotted names: `explainers.cdeepex.with.steps`."""
+def hyperparameters(recipe: dict[str, Any]) -> Iterator[tuple[str, bool | int | float | str]]:
+    """What a run computes, under names that fit a column: `explainers.cdeepex` and `explainers.cdeepex.steps`.
+
+    TensorBoard makes a column of each: what is empty, and sections that compute nothing, are left to the text `recipe`.
+    """
+    computing = {key: value for key, value in recipe.items() if key not in _NO_SETTINGS}
+    yield from _flat(computing, "")
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, bool | int | float | str]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from hyperparameters(item, f"{name}.{key}" if name else str(key))
-    else:
+            if key in ("use", "with"):
+                yield from _flat(item, name)
+            elif key != "needs" or "use" not in value:
+                yield from _flat(item, f"{name}.{key}" if name else str(key))
+    elif value not in (None, "", [], ()):
         yield name, value if isinstance(value, (bool, int, float, str)) else json.dumps(value)
 
 
 def _means(scores: dict[str, float]) -> list[str]:
-    return [name for name in scores if not name.endswith(("/low", "/high"))]
+    return [name for name in scores if not name.partition("/")[0].endswith(_INTERVAL)]
 
 
 def _listed(results: Results) -> str:

@@ -6,6 +6,7 @@
 # make minimum  all of them with every declared dependency at its lowest version, the quick tests
 # make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
 # make slow   the tests that take minutes
+# make coverage  the tests of specs, kernel and tests/, traced: fails where they reach less of both than pyproject.toml asks
 # make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc
 # make docs   the component reference, then the site by mkdocs and by zensical in build/, its links and its pages in Chromium
 # make gallery  a picture of every recipe for the docs, by running them all: hours the first time, seconds each from the cache
@@ -25,7 +26,7 @@ FACE_API = @vladmandic/face-api@1.7.15
 SPECS   = $(foreach dist,$(DISTS),$(dist)/pyproject.toml)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo install extras weights quick test alone minimum slow lint types tools browser docs gallery wheels clean
+.PHONY: demo install extras weights quick test coverage alone minimum slow lint types tools browser docs gallery wheels clean
 .DEFAULT_GOAL = demo
 
 demo: install
@@ -66,12 +67,8 @@ weights: $(VENV)/python
 	else echo "NOT INSTALLED: $(FACE_API) (npm is not installed); tests that need it are skipped"; fi
 
 # Two workers for two cores; a file's tests stay together, because they share what they train.
-# Coverage of specs and kernel goes with it; the conformance kit and the command line's children count too.
 test: tools browser weights lint
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 quick: tools
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or training or processes)"
@@ -86,6 +83,13 @@ minimum: tools
 
 slow: tools browser
 	$(BIN)/python -m pytest -m slow
+
+# Apart from `test`, because tracing costs a quarter to two fifths more. The command line's children are traced too.
+coverage: tools browser weights
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile specs/tests kernel/tests tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: tools types
 	$(BIN)/ruff check .

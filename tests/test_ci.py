@@ -30,7 +30,7 @@ def test_every_job_is_a_make_target_on_its_pythons():
         pythons.setdefault(combination["target"], []).append(combination["python"])
     assert pythons.keys() - TARGETS == set()
     everywhere = ["3.11", "3.12", "3.13"]
-    once = {target: ["3.11"] for target in ("alone", "docs", "minimum", "wheels")}
+    once = {target: ["3.11"] for target in ("alone", "coverage", "docs", "minimum", "wheels")}
     assert pythons == {"quick": everywhere, "test": everywhere} | once
 
 

@@ -233,7 +233,8 @@ def lowest_versions(shop: Workshop) -> Path:
     names = {canonicalize_name(one.name) for one in direct}
     tools = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line not in LINTERS]
     groups = [Requirement(text) for each in shop.all for text in each.groups.get("test", [])]
-    wanted.write_text("\n".join([*map(str, direct), *map(str, external(groups, shop.ours)), *tools]))
+    builds = [text for each in shop.all for text in each.build]  # tests build wheels
+    wanted.write_text("\n".join([*map(str, direct), *map(str, external(groups, shop.ours)), *builds, *tools]))
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
     kept = [line for line in pinned if "==" in line and canonicalize_name(line.split("==")[0]) not in names]
     chosen.write_text("\n".join(kept) + "\n")

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import trapezoid
 from sidelight_metrics.heatmaps.insertion_deletion import InsertionDeletion
 from sidelight_metrics.heatmaps.insertion_deletion_presets import area_igos
 from sidelight_metrics.heatmaps.minimal_area import MinimalArea, smallest
@@ -54,7 +55,7 @@ def test_soft_cells_come_and_go_one_after_the_other(linear):
     found = metric.measure(heatmap, torch.from_numpy(image), ONE).items
     for item, expected in zip(found, by_hand(values[0], image[0, 0], 0.0, 2), strict=True):
         assert np.allclose(item.curve_y[0], expected, atol=1e-4)
-        assert item.values[0] == pytest.approx(np.trapezoid(expected, np.linspace(0, 1, 9)), abs=1e-4)
+        assert item.values[0] == pytest.approx(trapezoid(expected, np.linspace(0, 1, 9)), abs=1e-4)
     assert found[0].settings["cells"] == "4 x 4"
 
 
@@ -93,9 +94,9 @@ def test_the_sum_of_the_code_of_igos_counts_the_score_after_each_chunk_and_the_l
 def test_the_sum_is_as_far_from_the_trapezoid_as_in_figures_of_that_code(cells, official, exact):
     """The code's own figures for one photograph at probability 0.8, beside trapezoids over the same curves."""
     x = counts_in_chunks(cells, max(1, cells // 50)) / cells
-    for found, trapezoid, ends in zip(official, exact, ((0.0, 0.8), (0.8, 0.0)), strict=True):
+    for found, reference, ends in zip(official, exact, ((0.0, 0.8), (0.8, 0.0)), strict=True):
         y = np.interp(x, (0, 1), ends)  # the two sums differ by the ends of the curve alone
-        assert area_igos(x, y) - area(x, y, "trapezoid") == pytest.approx(found - trapezoid, abs=0.0015)
+        assert area_igos(x, y) - area(x, y, "trapezoid") == pytest.approx(found - reference, abs=0.0015)
 
 
 def test_the_convention_of_igos_takes_fiftieths_rounded_down(linear):

@@ -29,7 +29,7 @@ RECIPE = {
     "name": "honest",
     "seed": 0,
     "data": {"use": "images/digits", "with": {"size": 28}},
-    "explain": {"split": "test", "count": 6, "target": "second", "shard": 3},
+    "explain": {"split": "test", "count": 6, "target": "auto", "shard": 3},
     "classifier": {"use": "classifiers/lenet", "with": {"steps": 3}},
     "explainers": {"saliency": {"use": "captum/saliency"}},
     "metrics": {"areas": {"use": "metrics/insertion-deletion", "with": {"step": 0.25, "baselines": ["black"]}}},
@@ -286,21 +286,39 @@ def test_a_forged_estimate_or_bound_is_found_in_the_stored_numbers(forged, tmp_p
     assert (code, report["faults"]) == (1, [f"the answer to the claim area does not follow from the results: {where}"])
 
 
+def remove_result(folder, path):
+    """A bundle as if a result had never been, and all that names it."""
+    document = json.loads((folder / "run/run.json").read_text())
+    place = folder / "run/results" / path
+    shutil.rmtree(place)
+    if not list(place.parent.iterdir()):
+        place.parent.rmdir()
+    section, _, name = path.partition("/")
+    document.get(section, {}).pop(name, None)  # claims are listed with their verdicts
+    del document["outputs"]["artifacts"][path]
+    document["results"] = [one for one in document["results"] if "/".join(one["path"]) != path]
+    files = document["outputs"]["files"]
+    document["outputs"]["files"] = {name: one for name, one in files.items() if f"/{path}/" not in f"/{name}"}
+    (folder / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
+    (folder / "claims.json").write_text(json.dumps(document["claims"]))
+    rewrite(folder)
+
+
 def test_a_claim_that_the_bundle_left_out_is_found(forged, tmp_path):
-    document = json.loads((forged / "run/run.json").read_text())
-    shutil.rmtree(forged / "run/results/claims/area")
-    del document["claims"]["area"], document["outputs"]["artifacts"]["claims/area"]
-    document["results"] = [one for one in document["results"] if one["path"] != ["claims", "area"]]
-    kept = {name: one for name, one in document["outputs"]["files"].items() if "claims/area/" not in name}
-    document["outputs"]["files"] = kept
-    (forged / "run/run.json").write_text(json.dumps(document, indent=1) + "\n")
-    (forged / "claims.json").write_text(json.dumps(document["claims"]))
-    rewrite(forged)
+    remove_result(forged, "claims/area")
     code, report = audited(forged, "--sample", 0, tmp_path=tmp_path)
     assert (code, report["faults"]) == (
         1,
         ["the answer to the claim area does not follow from the results: missing from the bundle"],
     )
+
+
+def test_explanations_of_the_true_class_that_the_bundle_left_out_are_found(forged, tmp_path):
+    remove_result(forged, "counterparts/saliency")
+    code, report = audited(forged, "--sample", 6, tmp_path=tmp_path)
+    assert (code, report["faults"]) == (1, [])
+    (found,) = [one for one in report["results"] if one[DIFFERS]]
+    assert (found["result"], found["where"]) == ("explanations of saliency, other side", "missing from the bundle")
 
 
 def better(numbers):

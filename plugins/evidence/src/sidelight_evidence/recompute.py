@@ -192,10 +192,10 @@ class Recomputation:
         for name in _names(results.explanations, other.explanations):
             pair = (results.explanations.get(name), other.explanations.get(name))
             self._beside(f"explanations of {name}", "explainer", name, pair, again, rows)
-        for name, explanation in results.counterparts.items():
-            if name in other.counterparts:
-                pairs = _contested(results, other, rows)
-                self._pair(f"explanations of {name}, other side", explanation, other.counterparts[name], pairs)
+        contested = _contested(results, other, rows)
+        for name in _names(results.counterparts, other.counterparts) if contested else ():
+            pair = (results.counterparts.get(name), other.counterparts.get(name))
+            self._beside(f"explanations of {name}, other side", "explainer", name, pair, again, contested)
         for name in _names(results.attributes, other.attributes):
             pair = (results.attributes.get(name), other.attributes.get(name))
             self._beside(f"attributes of {name}", "attribute_finder", name, pair, again, {})

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,22 @@ def test_every_module_is_checked_used_and_never_writes_markup(module):
     check_module(module, "sidelight_bench", ("leaderboard",))
 
 
-@pytest.fixture
-def out(host, tmp_path):
+@pytest.fixture(scope="module")
+def made(new_host, tmp_path_factory):
+    host = new_host()
     host.fail.add("captum/lrp")
-    folder = tmp_path / "out"
+    folder = tmp_path_factory.mktemp("made") / "out"
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     words = ["quick", "--suite", "faces", "--suite", "cutouts-background", "--method", "gradient", "--out", str(folder)]
     command.run(parser.parse_args(words), host)
     return folder
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    """A copy, which a test may change."""
+    return shutil.copytree(made, tmp_path / "out")
 
 
 def content(page):

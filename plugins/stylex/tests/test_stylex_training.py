@@ -380,8 +380,9 @@ def test_noise_inputs_are_learned_and_the_same_image_is_drawn_every_time():
 def test_a_training_on_a_gpu_makes_the_host_wait_at_intervals_alone(monkeypatch):
     monkeypatch.setattr(toolkit_training, "is_far", lambda _tensor: True)
     monkeypatch.setattr(toolkit_training, "READ_EVERY", 1000)
+    monkeypatch.setattr("sidelight_stylex.training.WARM_UP", 10)
     counts = []
-    for number in (2 * WARM_UP, 2 * WARM_UP + 10):
+    for number in (20, 30):
         with HostReads() as reads:
             fitted(steps=number)
         counts.append(len(reads))

@@ -89,14 +89,14 @@ def detector_shapes(width: int = WIDTH) -> dict[str, tuple[int, ...]]:
 
 def photographs_options(folder: Path) -> dict[str, Any]:
     """Options of `photographs` by which random networks find faces in random pictures."""
-    write_manifest(folder, DETECTOR, detector_shapes())
+    write_manifest(folder, DETECTOR, detector_shapes(), seed=3)  # a seed of few faces: 7 and 8 in the two pictures
     write_manifest(folder, LANDMARKS, dense_shapes(136))
     inside = folder / "photographs"
     inside.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for number in range(2):
         Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(inside / f"{number}.png")
-    return {"where": str(folder), "paths": str(inside), "size": 16, "score": 0.01, "misfit": 10.0}
+    return {"where": str(folder), "paths": str(inside), "size": 16, "score": 0.54, "misfit": 10.0}
 
 
 def recognition_shapes(outputs: int = 8, width: int = WIDTH) -> dict[str, tuple[int, ...]]:

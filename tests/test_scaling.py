@@ -11,7 +11,12 @@ SCALING = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "scaling
 
 
 @pytest.mark.parametrize(
-    ("name", "executor", "most"), [("heatmaps", None, 200), ("cdeepex", None, 200), ("heatmaps", "local", 400)]
+    ("name", "executor", "most"),
+    [
+        ("heatmaps", None, 200),
+        pytest.param("cdeepex", None, 200, marks=pytest.mark.slow),
+        pytest.param("heatmaps", "local", 400, marks=pytest.mark.slow),
+    ],
 )
 def test_memory_is_flat_and_results_stand_on_the_disk_once(tmp_path, name, executor, most):
     found = {}

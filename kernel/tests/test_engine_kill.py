@@ -11,7 +11,8 @@ import pytest
 pytestmark = pytest.mark.processes
 
 SCRIPT = Path(__file__).parent / "toys" / "kill_runs.py"
-ROUNDS = 20
+ROUNDS = 6  # of the quick suite; a round is a run that is killed and one that continues it
+MANY = 20
 
 
 def run_script(*arguments):
@@ -24,23 +25,42 @@ def run_script(*arguments):
 
 @pytest.fixture(scope="module")
 def rounds(tmp_path_factory):
-    """Twenty runs that were killed at a random moment and run again, beside an undisturbed one."""
+    """Runs that were killed at a random moment and run again, beside an undisturbed one."""
     return run_script(tmp_path_factory.mktemp("kill"), ROUNDS, 20240607)
 
 
-def test_the_kills_hit_runs_at_different_stages(rounds):
-    kept = [found["kept"] for found in rounds["rounds"] if found["killed"]]
-    assert len(kept) >= ROUNDS // 2
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return run_script(tmp_path_factory.mktemp("kill"), MANY, 20240608)
+
+
+def assert_hits(rounds, count):
+    kept = [found["kept"] for found in rounds if found["killed"]]
+    assert len(kept) >= count // 2
     assert len(set(kept)) >= 3
+
+
+def test_the_kills_hit_runs_at_different_stages(rounds):
+    assert_hits(rounds["rounds"], ROUNDS)
+
+
+def assert_continued(found, expected):
+    assert found["outputs"] == expected
+    assert found["cache"]["found"] + found["cache"]["made"] > 0
+    assert found["notices"] == [], "a kill damages no entry"
+    assert found["left"] == [], "nothing half-written is left behind"
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_a_killed_run_continues_and_ends_with_the_same_hashes(rounds, number):
-    found = rounds["rounds"][number]
-    assert found["outputs"] == rounds["expected"]
-    assert found["cache"]["found"] + found["cache"]["made"] > 0
-    assert found["notices"] == [], "a kill damages no entry"
-    assert found["left"] == [], "nothing half-written is left behind"
+    assert_continued(rounds["rounds"][number], rounds["expected"])
+
+
+@pytest.mark.slow
+def test_many_killed_runs_continue_and_end_with_the_same_hashes(many):
+    assert_hits(many["rounds"], MANY)
+    for found in many["rounds"]:
+        assert_continued(found, many["expected"])
 
 
 def test_runs_side_by_side_all_end_well_with_the_same_hashes(tmp_path):
@@ -49,7 +69,7 @@ def test_runs_side_by_side_all_end_well_with_the_same_hashes(tmp_path):
     assert found["outputs"][0] == found["outputs"][1]
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_of_runs_that_begin_at_once_one_computes_each_result(tmp_path, count):
     alone, found = (run_script(tmp_path / str(number), "once", number) for number in (1, count))
     assert found["well"] == [True] * count

@@ -59,7 +59,9 @@ def test_units_in_this_process_change_nothing(toys, fresh, shard):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_worker_processes_change_nothing(toys, fresh, workers):
     fresh()
     plain = toys.run()

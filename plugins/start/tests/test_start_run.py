@@ -30,7 +30,14 @@ def test_what_init_writes_runs_to_a_page(kind, halves, model_file, tmp_path):
     changes = {
         "heatmaps": ["explain.count=2"],
         "counterfactuals": ["explain.count=3", "generator.with.steps=120", "generator.with.width=8"],
-        "stylex": ["explain.count=2", "generator.with.steps=12", "generator.with.perceptual=none"],
+        "stylex": [
+            "explain.count=2",
+            "generator.with.steps=12",
+            "generator.with.widest=8",
+            "generator.with.perceptual=none",
+            "attribute_finders.attfind.with.attributes=3",
+            "attribute_finders.attfind.with.reference=24",
+        ],
     }[kind]
     run = KernelHost().run(path, set=changes, out=tmp_path / "run", progress=False)
     run.check()

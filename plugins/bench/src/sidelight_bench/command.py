@@ -29,6 +29,7 @@ from sidelight_bench.cells import (
     refuse_cheats,
     restore_record,
     run_cell,
+    write_recipe,
 )
 from sidelight_bench.methods import FAMILIES, KNOWN, METHODS, Method
 from sidelight_bench.page import write_page
@@ -123,14 +124,16 @@ def _plan(
     present = [method for method in methods if method.name not in absent]
     for suite in suites:
         size = suite.size(arguments.size)
-        mine = [
-            cell
-            for model in suite.models(size, arguments.seeds)
-            for cell in cells_of(suite, model, present, size, host)
-        ]
-        reason = _missing(mine, host, out)
-        if reason:
-            absent[suite.name] = reason
+        try:
+            mine = [
+                cell
+                for model in suite.models(size, arguments.seeds)
+                for cell in cells_of(suite, model, present, size, host)
+            ]
+            write_recipe(mine[0], out)
+            host.check(mine[0].recipe_path(out))
+        except UserError as error:  # a component or its files are not on this machine
+            absent[suite.name] = " ".join(str(error).split())
         else:
             cells += mine
     return cells, absent
@@ -240,18 +243,6 @@ class _Progress:
 
 def _kind(cell: Cell) -> str:
     return cell.method.name if cell.method else cell.kind
-
-
-def _missing(cells: Sequence[Cell], host: Host, out: Path) -> str:
-    """The reason why a suite cannot run on this machine, by its first recipe; empty if it can."""
-    from sidelight_bench.cells import write_recipe
-
-    write_recipe(cells[0], out)
-    try:
-        host.check(cells[0].recipe_path(out))
-    except UserError as error:
-        return " ".join(str(error).split())
-    return ""
 
 
 def _uses(method: Method) -> set[str]:

@@ -86,7 +86,7 @@ def test_a_file_that_was_gone_over_in_blocks_takes_no_memory(tmp_path, monkeypat
     loaded = Artifact.load(tmp_path, mapped=True)
     for start in range(0, 60, 8):
         digest_of(loaded.take(range(start, min(start + 8, 60))).images)
-    assert resident(tmp_path / "arrays.npz") == 0
+    assert resident(tmp_path / "arrays.npz") < images.nbytes / 100  # a file in memory maps a few pages around each read
     assert float(loaded.images[30].mean()) == 1
 
 

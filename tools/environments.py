@@ -32,7 +32,6 @@ QUICK = "not (slow or browser or training or processes)"
 LOWEST_PYTHON = "3.11"  # requires-python
 LINTERS = ("check-jsonschema", "codespell", "coverage", "import-linter", "mypy", "pre-commit", "ruff", "uv")
 NO_TESTS = 5  # pytest's exit code when it collects none
-TEST_TOOLS = ("pytest", "hypothesis")  # the conftest.py at the root needs both
 
 
 class Distribution(NamedTuple):
@@ -191,7 +190,9 @@ def alone(shop: Workshop, one: Distribution, wheels: dict[str, Path], *, lowest:
     """Outcome of the tests of one distribution in an environment of its own, which is removed afterwards."""
     python = shop.environment(one.name)
     try:
-        asked = [f"{one.name} @ {wheels[one.name].as_uri()}", "sidelight-specs[testing]", *TEST_TOOLS]
+        # the conftest.py at the root needs hypothesis, whose lowest version nobody can build
+        hypothesis = f"hypothesis=={pins(ROOT / 'constraints.txt')['hypothesis']}"
+        asked = [f"{one.name} @ {wheels[one.name].as_uri()}", "sidelight-specs[testing]", hypothesis]
         limits = [f"{name} @ {wheel.as_uri()}" for name, wheel in wheels.items() if name != one.name]
         if lowest:
             asked += [str(requirement) for requirement in external(one.requirements(extras=False), shop.ours)]

@@ -1,6 +1,9 @@
 """Commands of plugins: found by entry points, given the kernel's facade, and named when they fail."""
 
+import signal
+
 import pytest
+from sidelight.cli import supervise
 
 LIGHT = """
 from sidelight_specs import hookimpl
@@ -96,3 +99,11 @@ def test_where_a_forked_process_is_not_enough_the_child_is_started_anew(acme):
     done = acme.python("-c", ANEW, "10")
     assert done.returncode == 1
     assert 'the command "count" (acme_count.command) ended the Python process with status 0' in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs sigtimedwait")
+def test_what_sigtimedwait_gives_after_a_stop_is_no_signal(monkeypatch):
+    """Ctrl-Z past the timeout, then fg: CPython breaks off its wait and returns a siginfo that nobody has filled."""
+    unfilled = signal.struct_siginfo((-445277616, 1, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(signal, "sigtimedwait", lambda *_: unfilled)
+    assert supervise._next_signal(0.1) == (0, False)

@@ -1,5 +1,7 @@
 """The first screen: its numbers are those of the results, and its links lead to the evidence and back."""
 
+from types import SimpleNamespace
+
 import attrs
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from sidelight_report import HtmlParams
 from sidelight_report.document.agreement import CELLS, agreement
 from sidelight_report.document.answer import MOST_TILES
 from sidelight_report.document.context import Context
+from sidelight_report.document.limits import limits
 from sidelight_report.document.report import document
 from sidelight_specs.intervals import wilson_interval
 from sidelight_specs.results import (
@@ -497,6 +500,11 @@ def test_limits_stand_once_with_the_methods_they_hold_for_the_commonest_first(di
     assert sorted(one["text"] for one in limits) == sorted({text for texts in LIMITS.values() for text in texts})
     of = {one["id"]: one["limits"] for one in told_of["explainers"]}
     assert of == {name: list(LIMITS[name]) for name in of}
+
+
+def test_a_finder_and_an_explainer_of_one_id_are_named_once():
+    records = [SimpleNamespace(role=role, id="long", limits=("Few.",)) for role in ("attribute_finder", "explainer")]
+    assert limits(SimpleNamespace(results=SimpleNamespace(components=records))) == [{"text": "Few.", "of": ["long"]}]
 
 
 @pytest.mark.browser

@@ -180,7 +180,9 @@ def _next_signal(seconds: float) -> tuple[int, bool]:
     """The next watched signal, all of which are blocked, and whether the terminal sent it; 0 after some seconds."""
     if hasattr(signal, "sigtimedwait"):
         came = signal.sigtimedwait(_WATCHED, seconds)
-        return (came.si_signo, came.si_code > 0) if came else (0, False)  # above 0: from the kernel
+        if came is None or came.si_signo not in _WATCHED:  # CPython fills none if stopped meanwhile
+            return 0, False
+        return came.si_signo, came.si_code > 0  # above 0: from the kernel
     end = time.monotonic() + seconds
     while not set(_WATCHED) & signal.sigpending():
         if time.monotonic() >= end:

@@ -4,7 +4,7 @@
 # make test   a virtual environment, everything that a test needs, the whole suite
 # make alone  each distribution by itself with what it declares, its own tests; some of them: make alone ONLY="ui plugins/timm"
 # make minimum  all of them with every declared dependency at its lowest version, the quick tests
-# make quick  the tests without a browser, a training or processes of their own: about 80 seconds on two idle cores
+# make quick  the tests without a browser, a training or processes of their own: six and a half minutes on two idle cores
 # make slow   the tests that take minutes
 # make coverage  the tests of specs, kernel and tests/, traced: fails where they reach less of both than pyproject.toml asks
 # make lint   ruff, import-linter, codespell, mypy, the schema of workflows and (where npm is) tsc

@@ -19,7 +19,7 @@ def test_files_and_loopback_are_here(address):
      "http://host\\@127.0.0.1", "http://host @127.0.0.1", "http://host#@127.0.0.1", "http:///host", "http://[bad",
      "http://0.0.0.0:5000", "10.0.0.5:6379", "ray://head:10001", "tcp://head:8786", "file://host/share",
      "file:////host/share", "//host/share", "\\\\host\\share", "databricks", "postgresql://localhost/x?host=head",
-     "s3://bucket"],
+     "s3://bucket", "http://auto:5000", "ray://local:10001", "auto:6379"],
 )  # fmt: skip
 def test_everything_else_leads_to_another_machine(address):
     assert is_remote(address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_HERE = ("localhost", "local", "auto")  # the latter two are Ray's words for this machine's own cluster
+_OWN = ("local", "auto")  # Ray's words for this machine's own cluster
 _NETWORKED = ("http", "https", "ray", "tcp", "tls", "ws", "wss", "")  # whose host alone says where they lead
 _FILES = ("file", "sqlite")
 
@@ -23,7 +23,7 @@ def is_remote(address: str) -> bool:
     address = address.strip()
     if address.startswith(("//", "\\\\")):
         return True
-    if not address or address.startswith(("/", "./", "../", "~")):
+    if not address or address in _OWN or address.startswith(("/", "./", "../", "~")):
         return False
     if any(char in "\\@" or not char.isprintable() or char.isspace() for char in address):
         return True  # parsers disagree about which of two names is the host
@@ -36,7 +36,7 @@ def is_remote(address: str) -> bool:
         return host not in ("", "localhost") or (where.startswith(("//", "/\\")) and parts.scheme == "file")
     if parts.scheme not in _NETWORKED:
         return True
-    if host in _HERE:
+    if host == "localhost":
         return False
     try:
         return not ip_address(host).is_loopback

@@ -48,7 +48,7 @@ def judged(
         computed: claim id to the answer of a run of all images, if there was one.
         tolerance: of the numbers of such answers.
     """
-    declared = [name for path, role, _ in components(recipe) if role == "claim" for name in [_id(path)]]
+    declared = [_id(path) for path, role, _ in components(recipe) if role == "claim"]
     names = list(dict.fromkeys([*declared, *finished.results.claims]))
     if not names:
         return []

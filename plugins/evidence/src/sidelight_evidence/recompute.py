@@ -228,7 +228,7 @@ class Recomputation:
         if path in self._left_out:
             return
         verdict = Verdicts(title)
-        if all(pair):
+        if all(one is not None for one in pair):
             self._pair(title, *pair, rows)
             return
         if pair[0] is not None:
